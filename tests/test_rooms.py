@@ -31,8 +31,8 @@ ARROWS: dict[str, str] = {
     "report.paper": "",
     "report.templates": "report.content probes look documents",
     "report.content": "features probes probing figures figures.kept figures.draw look results text processes",
-    "running": "battery probing model.load model.capture model.files model.network model.needs text results documents "
-    "processes",
+    "running": "battery probing model.load model.place model.capture model.files model.network model.needs text "
+    "results documents processes",
     "battery": "baseline probes probing model.files look text results documents processes",
     "baseline": "probes look results documents numerics",
     "probes": "features training probing model.sae model.measures model.capture model.network model.needs model.files "
@@ -43,7 +43,8 @@ ARROWS: dict[str, str] = {
     "model.sae": "model.load model.measures model.capture model.network model.needs model.files text documents "
     "numerics",
     "model.measures": "model.load model.capture model.network model.needs model.files documents numerics",
-    "model.load": "model.merge model.capture model.network model.files",
+    "model.load": "model.merge model.place model.capture model.network model.files",
+    "model.place": "model.network",
     "model.merge": "model.files numerics",
     "model.capture": "model.network model.needs numerics",
     "model.network": "model.needs numerics",
@@ -64,7 +65,7 @@ ARROWS: dict[str, str] = {
 inside functions and under TYPE_CHECKING count."""
 
 LIBRARIES = {
-    "torch": "probes training model.load model.merge model.network model.capture model.measures model.sae "
+    "torch": "probes training model.load model.place model.merge model.network model.capture model.measures model.sae "
     "model.files.dequantise",
     "transformers": "model.load model.merge model.files.dequantise",
     "matplotlib": "figures.draw",

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from reportgen.documents.problem import describe_value
 
@@ -43,3 +43,36 @@ class ModelEntry(BaseModel):
     batch: Annotated[int, Field(ge=1, le=64)] = 1
     """Copies of a prompt that pass together. More than one costs proportionally more and changes the last bits: a
     calibration measures by how much."""
+    device_map: Literal["auto"] | None = None
+    """auto: the blocks are shared out among all accelerators of the machine. What does not fit is refused, unless
+    `offload` allows it to stay on the host."""
+    offload: bool = False
+    """With device_map: blocks that fit on no accelerator may stay in the host's memory, or on its disk, and are brought
+    to one for each pass. Many times slower."""
+    stream: bool = False
+    """Read the blocks from the disk, one after the other, for each pass: for a model that is larger than the memory.
+    Slow; the numbers are the same."""
+
+    attention: Literal["eager", "sdpa"] = "eager"
+    """How attention is computed. sdpa is faster from a few hundred tokens on, and shows no patterns: what needs them is
+    skipped. Its numbers are eager's within rounding."""
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> "ModelEntry":
+        """Ways to hold the weights that exclude each other.
+
+        Raises:
+            ValueError: two of them are asked for.
+        """
+        held = "stream" if self.stream else "device_map" if self.device_map else ""
+        if self.offload and not self.device_map:
+            raise ValueError("offload says what device_map may do: write device_map: auto with it")
+        if self.stream and self.device_map:
+            raise ValueError("stream and device_map exclude each other: stream reads every block from the disk")
+        if self.device_map and self.device != "auto":
+            raise ValueError("device_map takes all accelerators: leave device out")
+        if held and self.dtype == "int8":
+            raise ValueError(f"dtype: int8 quantises a model that is whole in memory: leave {held} out")
+        if held and " + " in self.source:
+            raise ValueError(f"an adapter is merged into a model that is whole in memory: leave {held} out")
+        return self

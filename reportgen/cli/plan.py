@@ -37,7 +37,7 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
 
 
 def _work(model: "PlannedModel") -> str:
-    from reportgen.running.memory import estimate_memory
+    from reportgen.running.memory import describe_reading, estimate_per_device, read_free_memory
     from reportgen.running.outcome_key import threads_of
     from reportgen.running.planned import describe_passes
 
@@ -47,7 +47,15 @@ def _work(model: "PlannedModel") -> str:
     where = model.readied.device
     if where == "cpu":
         where += f" with {count_items(threads_of(model.entry), 'thread')}"
-    return f"{describe_passes([model])} on {where}; takes about {estimate_memory(model) / 1e9:.1f} GB of memory"
+    needed = estimate_per_device(model)
+    here, free = needed["cpu"], read_free_memory()
+    others = [f"{size / 1e9:.1f} GB of {device}'s" for device, size in needed.items() if device != "cpu"]
+    told = (
+        f"{describe_passes([model])} on {where}; takes about {', '.join([f'{here / 1e9:.1f} GB of memory', *others])}"
+    )
+    if free is not None and here > free and not model.entry.stream:
+        told += f", and {free / 1e9:.1f} GB are free: stream: true reads its blocks from the disk instead"
+    return "; ".join([told, *filter(None, [describe_reading(model)])])
 
 
 def _work_of_pair(pair: "PlannedPair") -> str:

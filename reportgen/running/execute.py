@@ -16,6 +16,7 @@ from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard
 from reportgen.running.cards import describe_model, describe_run, describe_tokenizer
 from reportgen.running.cases import FinishedCase, Progress, make_without_numbers, run_cases
+from reportgen.running.memory import describe_reading
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.outcome_key import make_conditions
 from reportgen.running.planned import Plan, PlannedCase, PlannedModel, let_tokenizers_rest
@@ -163,6 +164,8 @@ class _Running:
         refuse_changed([planned])
         # Hashing the weights waits for the disk, not for the interpreter: it runs while they are loaded.
         digest = self._executor.submit(hash_weights, readied)
+        if reading := describe_reading(planned):
+            self._progress(f"{planned.id} {reading}")
         started = time.perf_counter()
         try:
             model = load_network(planned, readied)

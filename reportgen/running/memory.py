@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from reportgen.errors import BatteryError, Mistake
+from reportgen.model.files.device import SHAPE_ALONE, count_accelerators
 from reportgen.model.files.sources import ModelFiles
-from reportgen.model.files.weights import stored_bytes
+from reportgen.model.files.weights import block_bytes, stored_bytes
 from reportgen.model.needs import Pass, Site
 from reportgen.running.planned import Plan, PlannedModel
 
@@ -14,6 +16,11 @@ INTERPRETER = 420_000_000
 """Bytes of Python, torch, transformers and the other libraries, once a model was built."""
 TOKENIZER = 11
 """Bytes in memory for each byte of tokenizer.json, while the passes are planned; they are free before one begins."""
+HOST = "cpu"
+PROOF = 6
+"""Passes through all blocks in which a model is taken apart and proven."""
+A_SECOND = 1e9
+"""Bytes that a disk gives in a second: a usual one of today's."""
 _FLOAT32 = 4
 _ROWS = 64 + 64
 """Rows of vocabulary size that the lens holds: a chunk of logits, and the final distributions it is compared with."""
@@ -34,6 +41,9 @@ def estimate_memory(planned: PlannedModel) -> int:
         return INTERPRETER
     tokenizer = (readied.located.tokenizer_folder / "tokenizer.json").stat().st_size * TOKENIZER
     weights = _of_weights(readied.located, _SIZES.get(planned.entry.dtype))
+    if planned.entry.stream:  # a block at a time, and what is around them
+        blocks = block_bytes(readied.located.folder)
+        weights -= blocks - blocks // max(readied.facts.layers or 1, 1)
     if any(case.entry.probe.wants_twin(side.case) for case in planned.cases for side in case.sides):
         weights += stored_bytes(readied.located.folder, _FLOAT32)  # as its weights are drawn, whatever they become
     passes = [single for case in planned.cases for single in case.passes]
@@ -41,6 +51,41 @@ def estimate_memory(planned: PlannedModel) -> int:
         (sum(case.entry.probe.held_bytes(side.case) for side in case.sides) for case in planned.cases), default=0
     )
     return INTERPRETER + max(tokenizer, weights + _of_passes(planned, passes) + held)
+
+
+def estimate_per_device(planned: PlannedModel) -> dict[str, int]:
+    """Device -> bytes at the peak of the model's passes: the host's alone where the passes run there; else what the
+    interpreter takes of it, and what the passes take of each accelerator that the weights are shared out over.
+    """
+    whole = estimate_memory(planned)
+    if planned.readied is None or planned.readied.device in (HOST, SHAPE_ALONE) or not whole:
+        return {HOST: whole}
+    kind, count = planned.readied.device, count_accelerators() if planned.entry.device_map else 1
+    names = [kind] if count == 1 else [f"{kind}:{number}" for number in range(count)]
+    return dict.fromkeys(names, (whole - INTERPRETER) // count) | {HOST: INTERPRETER}
+
+
+def count_streamed_passes(planned: PlannedModel) -> int:
+    """How often all blocks are read from the disk: for the proof, for each step after a prompt, and for further passes
+    at most.
+    """
+    steps: dict[Any, int] = {}
+    for single in (single for case in planned.cases for single in case.passes):
+        steps[single.path] = max(steps.get(single.path, 0), single.steps)
+    return PROOF + sum(steps.values()) + planned.further
+
+
+def describe_reading(planned: PlannedModel) -> str:
+    """What a streamed model reads from the disk; empty where it is in memory."""
+    readied = planned.readied
+    if not planned.entry.stream or readied is None or not readied.located.weights or planned.all_kept:
+        return ""
+    passes, size = count_streamed_passes(planned), block_bytes(readied.located.folder)
+    minutes = passes * size / A_SECOND / 60
+    return (
+        f"reads its blocks from the disk for each of about {passes} passes, {_gigabytes(size)} GB each: "
+        f"{passes * size / 1e9:,.1f} GB, {minutes:,.1f} minutes at 1 GB per second"
+    )
 
 
 def estimate_together(models: Sequence[PlannedModel]) -> int:
@@ -72,7 +117,8 @@ def refuse_too_large(plan: Plan, jobs: int) -> None:
         f"--jobs {jobs}: what runs at the same time takes up to {_gigabytes(sum(size for _, size in needed))} GB of "
         f"memory ({sizes}), and {_gigabytes(free)} GB are free"
     )
-    remedy = f"--jobs {fit} fits" if fit > 1 else "run one after the other, without --jobs"
+    alone = f"{needed[0][0]} alone does not fit: write stream: true for it, and run without --jobs"
+    remedy = f"--jobs {fit} fits" if fit > 1 else "run one after the other, without --jobs" if fit else alone
     raise BatteryError(Mistake(told, remedy))
 
 

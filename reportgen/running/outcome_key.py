@@ -17,6 +17,7 @@ from reportgen.errors import Mistake, ModelError
 from reportgen.fingerprints import version_of
 from reportgen.model.files.adapters import TENSORS
 from reportgen.model.files.device import SHAPE_ALONE, default_threads, hardware
+from reportgen.model.files.quantised import list_readers
 from reportgen.model.files.sources import ModelFiles
 from reportgen.model.files.weights import ADAPTER, MAYBE, weight_files
 from reportgen.probing.options import PAIR
@@ -29,9 +30,6 @@ DEFINITIONS = 7
 
 TOGETHER = 64
 """Prompts that pass together where their number is left open."""
-
-ATTENTION = "eager"
-"""The only implementation of attention that shows its patterns."""
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "scikit-learn", "safetensors", "jinja2")
 """Those that numbers depend on."""
@@ -105,11 +103,11 @@ def make_conditions(
         threads=threads_of(entry),
         batch=entry.batch,
         together=together,
-        attention=ATTENTION,
+        attention=entry.attention,
         libraries=(
             ("python", platform.python_version()),
             *((name, version(name)) for name in LIBRARIES),
-            *_list_quantisers(entry),
+            *_list_further_libraries(located, entry),
         ),
         definitions=DEFINITIONS,
     )
@@ -128,9 +126,14 @@ def files_of(located: ModelFiles) -> list[Path]:
     return [*own, *(located.adapter.folder / name for name in sorted({ADAPTER, TENSORS, *_TOKENIZER}))]
 
 
-def _list_quantisers(entry: ModelEntry) -> list[tuple[str, str]]:
-    """What quantises, where anything is."""
-    return [("torchao", version_of("torchao"))] if entry.dtype == "int8" else []
+def _list_further_libraries(located: ModelFiles, entry: ModelEntry) -> list[tuple[str, str]]:
+    """What quantises, or read weights that are quantised; what spreads a model. Streamed from the disk its numbers are
+    those of the model in memory.
+    """
+    used = ["torchao"] if entry.dtype == "int8" else []
+    used += list_readers(located.config) if located.weights else []
+    used += ["accelerate"] if entry.device_map is not None else []
+    return [(name, version_of(name)) for name in used]
 
 
 def choose_together(asked: int | Literal["auto"] | None, device: str) -> int:

@@ -35,11 +35,20 @@ def import_libraries(cases: Iterable[PlannedCase]) -> None:
 def load_network(planned: PlannedModel, readied: PreparedModel) -> "LoadedModel":
     """The network in memory, proven; without weights, its shape alone."""
     from reportgen.model.load import load, load_shape
+    from reportgen.model.place import Held
 
     if not readied.located.weights:
         return load_shape(readied.located.config)
     entry = planned.entry
-    return load(readied.located, dtype=entry.dtype, device=entry.device, threads=threads_of(entry), batch=entry.batch)
+    return load(
+        readied.located,
+        dtype=entry.dtype,
+        device=entry.device,
+        threads=threads_of(entry),
+        batch=entry.batch,
+        held=Held(entry.device_map == "auto", entry.offload, entry.stream),
+        attention=entry.attention,
+    )
 
 
 def hash_weights(readied: PreparedModel) -> str:

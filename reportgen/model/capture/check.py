@@ -64,7 +64,7 @@ def _logits(model: LoadedModel, tokens: tuple[int, ...], begun: Beginning) -> to
     """(position x vocabulary) in float32, run as the beginning was."""
     ids = torch.tensor([tokens], device=model.device)
     logits: torch.Tensor = model.network(ids, use_cache=begun.use_cache).logits[0]
-    return logits.float()
+    return logits.float().to(model.device)
 
 
 def _check_lens(model: LoadedModel, tokens: tuple[int, ...], captured: PassResult, begun: Beginning) -> None:
@@ -80,7 +80,7 @@ def _check_lens(model: LoadedModel, tokens: tuple[int, ...], captured: PassResul
         raise _refusal(model, f"{len(stream)} residual rows, expected {model.layers + 1}")
     _check_equal(
         model,
-        model.anatomy.final_norm(stream[-1]).float(),
+        model.anatomy.final_norm(stream[-1]).float().to(normed.device),
         normed.float(),
         "the last block's output, normed, is not what the unembedding reads",
     )

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.model.network.quantise import INT8
 
 APART = {torch.float32: 1e-3, torch.float64: 1e-3, torch.bfloat16: 0.04, torch.float16: 0.01}
 """Largest length of the difference of a step that reads the cache from the whole text, as a share of its length:
@@ -41,7 +40,7 @@ def begin(model: LoadedModel, tokens: tuple[int, ...]) -> Beginning:
         use_cache, output = False, model.network(ids, use_cache=False)
     cache = getattr(output, "past_key_values", None)
     model.keeps_cache = cache is not None
-    return Beginning(output.logits[0].float(), cache, use_cache)
+    return Beginning(output.logits[0].float().to(model.device), cache, use_cache)
 
 
 def try_cache(model: LoadedModel, begun: Beginning, token: int, whole: torch.Tensor) -> None:
@@ -56,7 +55,7 @@ def try_cache(model: LoadedModel, begun: Beginning, token: int, whole: torch.Ten
     except Exception:  # as above
         model.keeps_cache = False
         return
-    row = step.flatten(0, -2)[-1].float()
+    row = step.flatten(0, -2)[-1].float().to(whole.device)
     apart = float((row - whole.float()).norm() / whole.float().norm().clamp_min(1e-6))
-    model.keeps_cache = apart <= (_APART_IN_INT8 if model.number_format == INT8 else APART[model.dtype])
+    model.keeps_cache = apart <= (_APART_IN_INT8 if model.rounds else APART[model.dtype])
     model.cache_apart = None if model.keeps_cache else apart

@@ -136,10 +136,10 @@ def _reason_against_projections(model: LoadedModel, site: Site, blocks: tuple[in
         blocks, writers, *(captured.tensors_of(need, 0) for need in needs), strict=True
     ):
         assert writer.projection is not None
-        bias = bias_of(writer.projection)
-        found = entering.float() @ matrix_of(writer.projection) + (0.0 if bias is None else bias)
+        bias = bias_of(writer.projection, model.device)
+        found = entering.float() @ matrix_of(writer.projection, model.device) + (0.0 if bias is None else bias)
         if writer.norm is not None:
-            found = writer.norm(found.to(model.dtype)).float()
+            found = writer.norm(found.to(model.dtype)).float().to(model.device)
         apart = _measure_gap(found * writer.scale, written.float())
         if not apart <= tolerance:
             return f"what enters the projection of block {block} does not give what it writes, by {apart:.2g} of it"

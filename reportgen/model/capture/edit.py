@@ -92,12 +92,13 @@ def apply_edits(anatomy: Anatomy, edits: Edits, layout: Layout, *, prompt: int, 
         first: position of the first token that passes.
     """
     handles: list[Any] = []
+    device = anatomy.unembedding.weight.device
     due = [(row, edit) for row, of_row in enumerate(edits) for edit in of_row]
     try:
         for layer in range(len(anatomy.blocks) + 1):
             here = [(row, edit) for row, edit in due if edit.site is Site.RESIDUAL and edit.index == layer]
             if here or layout.count_joining(layer):
-                handles.append(_hook_layer(anatomy, layer, _Change(here, layout, layer, prompt, first)))
+                handles.append(_hook_layer(anatomy, layer, _Change(here, layout, layer, prompt, first, device)))
         for site, hook in (
             (Site.ATTENTION_WRITE, _hook_write),
             (Site.MLP_WRITE, _hook_write),
@@ -108,7 +109,7 @@ def apply_edits(anatomy: Anatomy, edits: Edits, layout: Layout, *, prompt: int, 
                 writer = writers[block]
                 assert writer is not None
                 here = [(row, edit) for row, edit in due if edit.site is site and edit.index == block]
-                handles.extend(hook(writer, _Change(here, layout, block, prompt, first), anatomy.heads or 1))
+                handles.extend(hook(writer, _Change(here, layout, block, prompt, first, device), anatomy.heads or 1))
         yield
     finally:
         for handle in handles:
@@ -126,6 +127,8 @@ class _Change:
     """The layer behind which it lies."""
     prompt: int
     first: int
+    device: torch.device
+    """Where operations are given their rows: some blocks may be elsewhere."""
 
     def join_rows(self, stream: torch.Tensor) -> torch.Tensor:
         """The stream with the rows that begin here, as copies of the clean row."""
@@ -149,14 +152,14 @@ class _Change:
                 continue
             own = changed[self.layout.place(row, self.layer)]
             columns = _columns(edit.head, own.shape[1], heads)
-            rows = own[at, columns].float()
+            rows = own[at, columns].float().to(self.device)
             if others is not None:
                 by_row = shape_by_row(others, self.layout.rows(self.layer))
-                side = by_row[self.layout.place(row, self.layer)][at].float()
+                side = by_row[self.layout.place(row, self.layer)][at].float().to(self.device)
                 new = (edit.operation(rows * scale + side) - side) / scale
             else:
                 new = edit.operation(rows) if scale == 1.0 else edit.operation(rows * scale) / scale
-            own[at, columns] = new.to(own.dtype)
+            own[at, columns] = new.to(own)
         return changed.reshape(value.shape)
 
     def _places(self, edit: Edit, length: int) -> list[int]:

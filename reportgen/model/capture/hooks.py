@@ -70,6 +70,7 @@ class Receiver:
         again: int = 0,
         layout: Layout | None = None,
         row: int = 0,
+        device: torch.device | None = None,
     ) -> None:
         self.need = want[0]
         self._want = want
@@ -79,6 +80,7 @@ class Receiver:
         self._again = again  # tokens at its beginning that passed in an earlier step, where no cache remembers them
         self._layout = layout or Layout()
         self._row = row
+        self._device = device  # where reducers are given what was seen; None for where that is
         self.seen: list[Finite] = []
 
     def wants(self, site: Site, index: int) -> bool:
@@ -100,6 +102,7 @@ class Receiver:
         value = value.narrow(axis, again, value.shape[axis] - again)
         chosen = _select_positions(value, self.need.positions, axis, self._first + again)
         if chosen is not None:
+            chosen = chosen if self._device is None else chosen.to(self._device)
             # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
             # Scores are -inf where nothing is seen: the largest alone tells.
             least, largest = torch.aminmax(chosen)

@@ -113,13 +113,13 @@ class _Trace:
         self.drawn: list[int] = []
         self.ended = False
 
-    def receivers(self, step: int, first: int, layout: Layout) -> list[Receiver]:
+    def receivers(self, step: int, first: int, layout: Layout, device: torch.device) -> list[Receiver]:
         """Those of the needs that see this step; of tokens that pass again they see nothing."""
         if self.ended:
             return []
         again = len(self.tokens) - 1 - first if step else 0
         return [
-            Receiver(want, self.states, step=step, first=first, again=again, layout=layout, row=self.row)
+            Receiver(want, self.states, step=step, first=first, again=again, layout=layout, row=self.row, device=device)
             for want in self.joined.wants
             if step < want[1]
         ]
@@ -157,7 +157,7 @@ def _steps(
     seen: list[Finite] = []
     for step in range(batch.steps):
         first = prompt + step - ids.shape[1]
-        receivers = [one for trace in traces for one in trace.receivers(step, first, layout)]
+        receivers = [one for trace in traces for one in trace.receivers(step, first, layout, model.device)]
         with (
             apply_edits(model.anatomy, batch.edits, layout, prompt=prompt, first=first),
             hook_receivers(model.anatomy, receivers),

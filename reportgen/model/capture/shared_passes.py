@@ -11,7 +11,7 @@ from dataclasses import replace
 from reportgen.model.capture.batches import JoinedPass, join
 from reportgen.model.capture.check_writes import PROVEN_LATER, reason_against, settle_writers
 from reportgen.model.capture.passes import JoinedResult, run
-from reportgen.model.needs import Pass, PassResult, Path, Site, Unmeasurable
+from reportgen.model.needs import SEEN_ALONE, Pass, PassResult, Path, Site, Unmeasurable
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
 
 
@@ -91,6 +91,11 @@ def _settle(model: LoadedModel, together: Sequence[JoinedPass]) -> None:
 
 def _reason_against_patterns(model: LoadedModel, single: Pass) -> str:
     """Why the model has no attention patterns to be seen, or none that fit into one array."""
+    inside = (Site.ATTENTION, *SEEN_ALONE)
+    if model.attention != "eager" and any(need.site in inside for need in single.needs):
+        return model.say_not_measurable(
+            f"attention: {model.attention} shows no patterns; leave out that key to see them"
+        )
     asked = [need for need in single.needs if need.site is Site.ATTENTION]
     if asked and not model.attention_blocks:
         return "no block has an attention pattern that can be seen"

@@ -4,7 +4,6 @@ import torch
 
 from reportgen.model.network.attention import few_tokens
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.model.network.quantise import INT8
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 """Largest difference allowed, as a share of the largest logit: rounding of the dtype over one matrix product."""
@@ -22,4 +21,4 @@ def tolerance_of(model: LoadedModel) -> float:
 
     Passes of other shapes differ in their last bits; rounding to int8 makes whole steps of them.
     """
-    return IN_INT8 if model.number_format == INT8 else TOLERANCE[model.dtype]
+    return IN_INT8 if model.rounds else TOLERANCE[model.dtype]

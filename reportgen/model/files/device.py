@@ -36,6 +36,15 @@ def choose_device(device: str) -> "torch.device":
     return torch.device("cpu") if accelerator is None else accelerator
 
 
+def count_accelerators() -> int:
+    """How many accelerators this process may use; 1 where there is none to count."""
+    if _lacks_accelerator():
+        return 1
+    import torch
+
+    return max(1, torch.accelerator.device_count())
+
+
 def hardware(kind: str) -> str:
     """What computes: numbers of another processor may differ in their last bits."""
     processor = f"{platform.machine()} {_processor()}".strip()

@@ -19,6 +19,7 @@ MAYBE = (SINGLE, INDEX, ADAPTER)
 """Files of a model's folder that decide which others are loaded, whether they are there or not."""
 INDEX_BYTES = 100_000_000
 """The most that an index may hold; that of 671 billion parameters in 91,991 tensors is of 9 MB."""
+_OF_A_BLOCK = re.compile(r"(^|\.)(layers|h|blocks)\.[0-9]+\.")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _OF_A_RANK = re.compile(r"shard-[0-9]{5}-model-[0-9]{5}-of-[0-9]{5}\.safetensors$")
 """What transformers takes for a checkpoint of several processes, and loads before all others."""
@@ -56,6 +57,13 @@ def stored_bytes(folder: Path, bytes_a_number: int | None = None) -> int:
     if bytes_a_number is not None:
         return sum(int(math.prod(tensor["shape"])) for tensor in tensors) * bytes_a_number
     return sum(int(end) - int(start) for start, end in (tensor["data_offsets"] for tensor in tensors))
+
+
+def block_bytes(folder: Path) -> int:
+    """Bytes of the blocks' weights as they are stored: what a streamed model reads for each pass."""
+    tensors = (one for file in weight_files(folder) for one in read_header(file).items())
+    offsets = (tensor["data_offsets"] for name, tensor in tensors if _OF_A_BLOCK.search(name))
+    return sum(int(end) - int(start) for start, end in offsets)
 
 
 def weight_files(folder: Path) -> list[Path]:

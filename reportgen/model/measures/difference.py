@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
+from reportgen.model.network.held import read_weight
 from reportgen.model.network.loaded import LoadedModel, select_likeliest
-from reportgen.model.network.quantise import to_plain_tensor
+from reportgen.model.network.quantise import reason_without_floats, to_plain_tensor
 from reportgen.numerics.distributions import kl_divergence, log_softmax
 
 _ROWS_TOGETHER = 16
@@ -122,12 +123,20 @@ def compare_weights(base: LoadedModel, other: LoadedModel) -> WeightComparison:
         if (id(one), id(two)) in seen:
             continue
         seen.add((id(one), id(two)))
-        if one.shape == two.shape:
-            norms = _norms(to_plain_tensor(one), to_plain_tensor(two))
+        if reason := _reason_without_floats(name, base, other):
+            left_out.append((name, reason))
+        elif one.shape == two.shape:
+            norms = _norms(*(to_plain_tensor(read_weight(model.network, name)) for model in (base, other)))
             tensors.append(TensorChange(name, block_of.get(id(one)), tuple(one.shape), *norms))
         else:
             left_out.append((name, f"its shape is {tuple(one.shape)} in base, {tuple(two.shape)} in other"))
     return WeightComparison(tensors, left_out)
+
+
+def _reason_without_floats(name: str, *models: LoadedModel) -> str:
+    """Why a tensor of some models cannot be compared: in one of them it is packed."""
+    holders = [model.network.get_submodule(name.rpartition(".")[0]) for model in models]
+    return next((reason for holder in holders if (reason := reason_without_floats(holder))), "")
 
 
 def _norms(base: torch.Tensor, other: torch.Tensor) -> tuple[float, float]:

@@ -99,7 +99,7 @@ def _split_attention(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(row x head) parts of the heads, and (row) that of the biases behind them."""
     assert writer.projection is not None
-    matrix, bias = matrix_of(writer.projection), bias_of(writer.projection)
+    matrix, bias = matrix_of(writer.projection, back.device), bias_of(writer.projection, back.device)
     direction, of_bias = back * writer.scale, torch.zeros(len(back), device=back.device)
     if writer.norm is not None:
         norm = freeze_norm(writer.norm, matrix.shape[1], back.device)

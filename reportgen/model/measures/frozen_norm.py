@@ -4,13 +4,13 @@ What a norm multiplies and adds is found by what it does to rows that are known,
 1 + w, LayerNorm takes the mean away, some add a bias. Cost: a few rows through a copy of the norm in float32.
 """
 
-import copy
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from reportgen.model.needs import Unmeasurable
+from reportgen.model.network.held import copy_in_float32
 
 _LARGE = 1e3
 """Size of the rows that a norm is tried on: its epsilon is nothing compared with their square."""
@@ -59,7 +59,7 @@ def freeze_norm(norm: nn.Module, width: int, device: torch.device) -> FrozenNorm
     Raises:
         Unmeasurable: it is more than a norm.
     """
-    module = copy.deepcopy(norm).float()
+    module = copy_in_float32(norm, device)
     even = width - width % 2
     signs = torch.ones(width, device=device)
     signs[1:even:2] = -1.0

@@ -29,7 +29,7 @@ def values_of(model: LoadedModel, block: int) -> torch.Tensor:
     writer = model.anatomy.mlp_writers[block]
     assert writer is not None
     assert writer.projection is not None
-    return matrix_of(writer.projection)
+    return matrix_of(writer.projection, model.device)
 
 
 @torch.inference_mode()

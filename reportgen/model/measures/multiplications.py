@@ -17,6 +17,7 @@ from torch import nn
 from reportgen.model.needs import Unmeasurable
 from reportgen.model.network.attention_shapes import AttentionShape, attention_shapes, state_size
 from reportgen.model.network.loaded import LoadedModel
+from reportgen.model.network.quantise import reason_without_floats
 
 _TAKEN = ("num_experts_per_tok", "num_experts_per_token", "top_k", "moe_topk", "num_selected_experts")
 _EXPERT = re.compile(r"\bexperts\b")
@@ -61,6 +62,9 @@ def count_multiplications(model: LoadedModel) -> Multiplications:
     if unknown:
         told = f"block {unknown[0]} mixes tokens neither by attention nor by a state space that is known"
         raise Unmeasurable(model.say_not_measurable(told))
+    packed = (module for block in model.anatomy.blocks for module in block.modules())
+    if reason := next((reason for module in packed if (reason := reason_without_floats(module))), ""):
+        raise Unmeasurable(model.say_not_measurable(reason))
     matrices: dict[str, int] = {}
     for block in model.anatomy.blocks:
         for name, count in _count_matrices(block, model.network.config.get_text_config()):

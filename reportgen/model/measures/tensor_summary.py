@@ -14,8 +14,11 @@ from dataclasses import dataclass
 import torch
 
 from reportgen.model.measures.tensor_names import matches
+from reportgen.model.needs import Unmeasurable
+from reportgen.model.network.anatomy import Network
+from reportgen.model.network.held import read_weight
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.model.network.quantise import stored_dtype, to_plain_tensor
+from reportgen.model.network.quantise import reason_without_floats, stored_dtype, to_plain_tensor
 
 BINS = 100
 """Bars of a histogram."""
@@ -34,7 +37,17 @@ class NamedTensor:
     name: str
     block: int | None
     """The block that it belongs to, if any."""
-    values: torch.Tensor
+    network: Network
+
+    def read(self) -> torch.Tensor:
+        """It, from where it is held.
+
+        Raises:
+            Unmeasurable: it is part of a matrix that is packed.
+        """
+        if reason := reason_without_floats(self.network.get_submodule(self.name.rpartition(".")[0])):
+            raise Unmeasurable(reason)
+        return read_weight(self.network, self.name)
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ def named_tensors(model: LoadedModel, patterns: Sequence[str]) -> list[NamedTens
     found: dict[int, NamedTensor] = {}
     for name, tensor in named.items():
         if any(matches(name, pattern) for pattern in patterns):
-            found.setdefault(id(tensor), NamedTensor(name, block_of.get(id(tensor)), tensor))
+            found.setdefault(id(tensor), NamedTensor(name, block_of.get(id(tensor)), model.network))
     return list(found.values())
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.attention import Modules, attentions_of, few_tokens
 from reportgen.model.network.ends import Ends, ends_of, named_ends_of
+from reportgen.model.network.held import device_of_ids
 from reportgen.model.network.writers import Writer, named_attention_writer, named_mlp_writer
 
 Network = Any
@@ -60,7 +61,7 @@ def anatomy_of(network: Network) -> Anatomy:
         ModelError: a part is not where any known architecture has it.
     """
     config = network.config.get_text_config()
-    holder, blocks = _holder_and_blocks(network, _count(config))
+    _, holder, blocks = _holder_and_blocks(network, _count(config))
     decoder = _decoder(network, holder)
     tokens = few_tokens(config, network.get_input_embeddings().weight.shape[0])
     ends = _require_part(_ends(network, decoder, blocks, tokens), network, "a matrix that gives its logits")
@@ -81,7 +82,7 @@ def anatomy_of(network: Network) -> Anatomy:
 
 
 def _ends(network: Network, decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> Ends | None:
-    if next(network.parameters()).device.type != "meta":
+    if device_of_ids(network).type != "meta":
         return ends_of(network, decoder, blocks, tokens)
     return named_ends_of(network, decoder)
 
@@ -91,13 +92,25 @@ def _count(config: Any) -> int | None:
     return getattr(config, "decoder_layers", None) or getattr(config, "num_hidden_layers", None)
 
 
-def _holder_and_blocks(network: nn.Module, count: int | None) -> tuple[nn.Module, list[nn.Module]]:
+def find_blocks(network: Network) -> tuple[str, nn.ModuleList]:
+    """The list of a network's blocks, with its name; true without weights too.
+
+    Raises:
+        ModelError: there is none.
+    """
+    name, holder, _ = _holder_and_blocks(network, _count(network.config.get_text_config()))
+    blocks: Any = holder.get_submodule(name.rpartition(".")[2])
+    return name, blocks
+
+
+def _holder_and_blocks(network: nn.Module, count: int | None) -> tuple[str, nn.Module, list[nn.Module]]:
+    """The name of the list of blocks, the module around it, and the blocks."""
     for name, module in network.named_modules():
         if "vision" in name or "visual" in name:
             continue
-        for held in module.children():
+        for own, held in module.named_children():
             if isinstance(held, nn.ModuleList) and len(held) == count and any(True for _ in held.parameters()):
-                return module, list(held)
+                return f"{name}.{own}".removeprefix("."), module, list(held)
     raise _missing_part_error(network, "a list of its blocks" if count is None else f"a list of {count} blocks")
 
 

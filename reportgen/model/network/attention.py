@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from reportgen.model.network.held import device_of_ids
+
 TRIED = 7
 """Tokens, after BOS, with which a model is tried."""
 
@@ -32,7 +34,7 @@ def attentions_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Seque
 
     Runs the tokens through the decoder; None for every block of a network without weights.
     """
-    device = next(blocks[0].parameters()).device
+    device = device_of_ids(decoder)
     if device.type == "meta":
         return (None,) * len(blocks)
     found: dict[int, nn.Module] = {}

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from reportgen.model.network.held import device_of_ids
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.windows import window_of
 
@@ -53,7 +54,7 @@ def _has_attention(model: LoadedModel, config: Any, block: int) -> bool:
     kinds = next((kinds for name in _KINDS if (kinds := getattr(config, name, None))), None)
     if kinds is not None and any(other in str(kinds[block]) for other in _OTHER):
         return False
-    if next(model.network.parameters()).device.type != "meta":
+    if device_of_ids(model.network).type != "meta":
         return model.anatomy.attentions[block] is not None
     return model.anatomy.attention_writers[block] is not None or _is_named_attention(kinds, block)
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from reportgen.model.network.held import device_of_ids
 from reportgen.numerics.distributions import softcap
 
 _EQUAL = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 3e-2, torch.float16: 3e-3}
@@ -75,9 +76,9 @@ class _Call:
 @torch.inference_mode()
 def ends_of(network: Any, decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> Ends | None:
     """The ends of a network, which runs the tokens once; None where no matrix gives its logits."""
-    ids = torch.tensor([tokens], device=next(network.parameters()).device)
-    with _record_calls(network, blocks) as calls:
-        logits = network(input_ids=ids, use_cache=False).logits
+    ids = torch.tensor([tokens], device=device_of_ids(network))
+    with _record_calls(network, blocks, ids.device) as calls:
+        logits = network(input_ids=ids, use_cache=False).logits.to(ids.device)
     if not bool(torch.isfinite(logits).all()):
         return named_ends_of(network, decoder)  # the proof tells where numbers cease to be finite
     behind = calls[next(at for at, call in enumerate(calls) if call.module is blocks[-1]) :]
@@ -118,12 +119,12 @@ def _wrap_decoder(decoder: nn.Module, into_head: nn.Module | None) -> nn.Module:
 
 
 @contextmanager
-def _record_calls(network: nn.Module, blocks: Sequence[nn.Module]) -> Iterator[list[_Call]]:
-    """Every call of a module that is not inside a block, in the order in which they end."""
+def _record_calls(network: nn.Module, blocks: Sequence[nn.Module], device: torch.device) -> Iterator[list[_Call]]:
+    """Every call of a module that is not inside a block, in the order in which they end; its tensors on one device."""
     inside = {module for block in blocks for module in block.modules()} - {blocks[-1]}
     calls: list[_Call] = []
     outside = [module for module in network.modules() if module not in inside and module is not network]
-    handles = [module.register_forward_hook(_record_call(calls), with_kwargs=True) for module in outside]
+    handles = [module.register_forward_hook(_record_call(calls, device), with_kwargs=True) for module in outside]
     try:
         yield calls
     finally:
@@ -131,11 +132,11 @@ def _record_calls(network: nn.Module, blocks: Sequence[nn.Module]) -> Iterator[l
             handle.remove()
 
 
-def _record_call(calls: list[_Call]) -> Callable[..., None]:
+def _record_call(calls: list[_Call], device: torch.device) -> Callable[..., None]:
     def hear(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        gave = _first_numbers([output, *_values(output)])
+        gave, entered = _first_numbers([output, *_values(output)]), _first_numbers([*args, *kwargs.values()])
         if gave is not None:
-            calls.append(_Call(module, _first_numbers([*args, *kwargs.values()]), gave))
+            calls.append(_Call(module, None if entered is None else entered.to(device), gave.to(device)))
 
     return hear
 

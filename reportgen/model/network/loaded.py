@@ -1,6 +1,5 @@
 """A model in memory: its parts, and the two tables that probes read directly."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,8 @@ from torch import nn
 
 from reportgen.model.needs import Site, Unmeasurable
 from reportgen.model.network.anatomy import Anatomy, Network
-from reportgen.model.network.quantise import INT8, stored_dtype
+from reportgen.model.network.held import copy_in_float32
+from reportgen.model.network.quantise import INT8, describe_quantisation, is_packed, stored_dtype
 from reportgen.model.network.rotary import Rotation
 from reportgen.numerics.distributions import softcap
 
@@ -53,6 +53,8 @@ class LoadedModel:
         self.anatomy = anatomy
         self.batch = batch
         """Copies of a prompt that pass together; the first is looked at."""
+        self.attention = "eager"
+        """The implementation of its attention; eager alone shows its patterns."""
         self.reasons_against: dict[tuple[Site, tuple[int, ...] | None], str] = {}
         """Sites, in all blocks or in some, that were proven when first asked for, each with what differed; empty where
         nothing did."""
@@ -87,7 +89,13 @@ class LoadedModel:
     def number_format(self) -> str:
         """The number format of the weights: int8 where those of the blocks are."""
         formats = {stored_dtype(parameter) for parameter in self.anatomy.blocks[0].parameters()}
-        return INT8 if INT8 in formats else str(self.dtype).removeprefix("torch.")
+        plain = str(self.dtype).removeprefix("torch.")
+        return describe_quantisation(self.network.config) or (INT8 if INT8 in formats else plain)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether weights, and what they multiply, may be rounded in steps that are larger than those of the dtype."""
+        return self.number_format == INT8 or bool(describe_quantisation(self.network.config))
 
     @property
     def layers(self) -> int:
@@ -112,9 +120,18 @@ class LoadedModel:
         return self.no_pattern.get(block, f"block {block} has no attention")
 
     def parameters(self) -> list[Parameter]:
-        """Every named parameter, shared ones under each of their names."""
+        """Every named parameter, shared ones under each of their names; of packed ones the matrix that they are."""
+        packed = {name: module for name, module in self.network.named_modules() if is_packed(module)}
+        matrices = [
+            Parameter(f"{name}.weight", (module.out_features, module.in_features), self.number_format, id(module))
+            for name, module in packed.items()
+        ]
         named = self.network.named_parameters(remove_duplicate=False)
-        return [Parameter(name, tuple(p.shape), stored_dtype(p), id(p)) for name, p in named]
+        return matrices + [
+            Parameter(name, tuple(p.shape), stored_dtype(p), id(p))
+            for name, p in named
+            if name.rpartition(".")[0] not in packed or name.endswith(".bias")
+        ]
 
     @property
     def embedding_table(self) -> torch.Tensor:
@@ -146,7 +163,9 @@ class LoadedModel:
     @cached_property
     def norm_in_float32(self) -> nn.Module:
         """The final norm, its weights in float32: what the lens reads a residual stream through."""
-        return self.final_norm if self.dtype == torch.float32 else copy.deepcopy(self.final_norm).float()
+        own = self.final_norm
+        here = all(one.device == self.device and one.dtype == torch.float32 for one in own.parameters())
+        return own if here else copy_in_float32(own, self.device)
 
     @property
     def final_norm(self) -> nn.Module:
@@ -185,7 +204,7 @@ class LoadedModel:
         """
         for rows, chunk_of_rows in _pad_chunks(normed, chunk):
             # Some architectures (Mamba) keep a float32 stream with weights of another dtype.
-            logits = self._unembed(chunk_of_rows.to(self.dtype))
+            logits = self._unembed(chunk_of_rows.to(self.device, self.dtype))
             for some, part in self._parts(rows, logits):
                 yield some, self._scale_logits(part).float()
 

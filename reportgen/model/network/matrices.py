@@ -3,17 +3,27 @@
 import torch
 from torch import nn
 
-from reportgen.model.network.quantise import to_plain_tensor
+from reportgen.model.needs import Unmeasurable
+from reportgen.model.network.held import read_weight
+from reportgen.model.network.quantise import reason_without_floats, to_plain_tensor
 
 
-def matrix_of(projection: nn.Module) -> torch.Tensor:
-    """(in x out) what the projection multiplies rows by: nn.Linear stores (out x in), GPT-2's Conv1D (in x out)."""
-    # torch types whatever a module holds as a tensor or a module: a projection's weight is a tensor.
-    weight = to_plain_tensor(projection.weight).float()  # type: ignore[arg-type]
+def matrix_of(projection: nn.Module, device: torch.device | None = None) -> torch.Tensor:
+    """(in x out) what the projection multiplies rows by: nn.Linear stores (out x in), GPT-2's Conv1D (in x out).
+
+    Read from where it is held, to a device where one is named.
+
+    Raises:
+        Unmeasurable: it is stored in fewer bits, and what it stands for is known to its own library alone.
+    """
+    if reason := reason_without_floats(projection):
+        raise Unmeasurable(f"not measurable: {reason}")
+    weight = to_plain_tensor(read_weight(projection, "weight")).to(device).float()
     return weight.T if isinstance(projection, nn.Linear) else weight
 
 
-def bias_of(projection: nn.Module) -> torch.Tensor | None:
+def bias_of(projection: nn.Module, device: torch.device | None = None) -> torch.Tensor | None:
     """(out) what it adds; None where it adds nothing."""
-    bias = getattr(projection, "bias", None)
-    return None if bias is None else to_plain_tensor(bias).float()
+    if getattr(projection, "bias", None) is None:
+        return None
+    return to_plain_tensor(read_weight(projection, "bias")).to(device).float()

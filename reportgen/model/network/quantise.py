@@ -1,10 +1,15 @@
-"""`dtype: int8`, dynamic quantisation: the matrices of the blocks as int8 with a scale a row, and what they multiply
-rounded to int8 a token while it passes. Embedding, unembedding and norms stay in the checkpoint's own dtype.
+"""Weights in fewer bits than they are computed with: those that `dtype: int8` makes, and those of a checkpoint.
 
-torchao does it; https://docs.pytorch.org/ao (Int8DynamicActivationInt8WeightConfig).
+`dtype: int8` is dynamic quantisation: the matrices of the blocks as int8 with a scale a row, and what they multiply
+rounded to int8 a token while it passes. Embedding, unembedding and norms stay in the checkpoint's own dtype. torchao
+does it; https://docs.pytorch.org/ao (Int8DynamicActivationInt8WeightConfig).
+
+A checkpoint that is quantised already is run by the library that made it, in modules of its own: what their packed
+numbers stand for, it alone knows.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,8 +38,34 @@ def quantise(blocks: Sequence[nn.Module]) -> None:
 
 
 def is_quantised(tensor: torch.Tensor) -> bool:
-    """Whether a weight is stored in fewer bits than its dtype says."""
-    return hasattr(tensor, "dequantize") and type(tensor) not in (torch.Tensor, nn.Parameter)
+    """Whether a weight that computes as floats is stored in fewer bits than its dtype says."""
+    plain = type(tensor) in (torch.Tensor, nn.Parameter)
+    return not plain and tensor.is_floating_point() and hasattr(tensor, "dequantize")
+
+
+def is_packed(module: nn.Module) -> bool:
+    """Whether a linear map is stored as a library of quantisation packs it: bytes, with scales beside them."""
+    weight = getattr(module, "weight", None)
+    if not (isinstance(getattr(module, "in_features", None), int) and hasattr(module, "out_features")):
+        return False
+    return not (isinstance(weight, torch.Tensor) and weight.is_floating_point() and weight.element_size() > 1)
+
+
+def reason_without_floats(module: nn.Module) -> str:
+    """Why no numbers can be read from the weights of a module; empty where they can."""
+    return f"its weights are packed in fewer bits ({type(module).__name__})" if is_packed(module) else ""
+
+
+def describe_quantisation(config: Any) -> str:
+    """How the checkpoint of a configuration is quantised, as bitsandbytes 4-bit; empty where it is not."""
+    written = getattr(config, "quantization_config", None)
+    if written is None:
+        return ""
+    said = written if isinstance(written, dict) else written.to_dict()
+    method = said.get("quant_method") or "unknown"
+    method = str(getattr(method, "value", method))
+    bits = said.get("bits") or (4 if said.get("load_in_4bit") else 8 if said.get("load_in_8bit") else None)
+    return f"{method} {bits}-bit" if bits else method
 
 
 def stored_dtype(tensor: torch.Tensor) -> str:

@@ -11,7 +11,9 @@ import warnings
 
 import torch
 
+from reportgen.model.needs import Unmeasurable
 from reportgen.model.network.anatomy import Network, anatomy_of
+from reportgen.model.network.held import is_read_in_passing
 from reportgen.model.network.loaded import LoadedModel
 
 
@@ -21,6 +23,8 @@ def build_random_twin(model: LoadedModel, seed: int) -> LoadedModel:
     It takes as much memory as the model, twice as much while it is drawn if the dtype is half of float32's. What else
     is random goes on as if nothing had been drawn.
     """
+    if is_read_in_passing(model.network):
+        raise Unmeasurable("its control, a twin with random weights, would not fit into memory: the model does not")
     network = _draw_weights(model.network, model.dtype, seed).to(model.device)
     return LoadedModel(network, anatomy_of(network), model.batch)
 

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from reportgen.model.network.held import device_of_ids
+
 _ATTENTION_NAMES = ("self_attn", "attn", "attention", "self_attention")
 _MLP_NAMES = ("mlp", "feed_forward", "ffn", "block_sparse_moe", "moe")
 _OUT_NAMES = ("o_proj", "out_proj", "dense", "c_proj", "wo")
@@ -147,7 +149,7 @@ class _BlockRecord:
 @torch.inference_mode()
 def writers_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> list[BlockWriters]:
     """(block) what adds up to what it adds, on a few tokens that are run through the decoder."""
-    ids = torch.tensor([tokens], device=next(blocks[0].parameters()).device)
+    ids = torch.tensor([tokens], device=device_of_ids(decoder))
     with _record_blocks(blocks) as heard:
         decoder(input_ids=ids, use_cache=False)
     return [_find_writers(heard[block]) for block in blocks]
@@ -183,7 +185,7 @@ def _close_block(heard: dict[nn.Module, _BlockRecord], calls: list[_Call]) -> Ca
         entered, gave = _numbers([*args, *kwargs.values()]), _numbers(output)
         assert entered is not None
         assert gave is not None
-        heard[block] = _BlockRecord(calls, entered, gave)
+        heard[block] = _BlockRecord(calls, entered.to(gave.device), gave)  # a block before may be elsewhere
 
     return close
 

@@ -25,7 +25,7 @@ def find_promoted_tokens(model: LoadedModel, dictionary: Dictionary, features: S
         writer = model.anatomy.attention_writers[place.index]
         assert writer is not None
         assert writer.projection is not None
-        rows = rows @ matrix_of(writer.projection)
+        rows = rows @ matrix_of(writer.projection, model.device)
         if writer.norm is not None:
             rows = freeze_norm(writer.norm, rows.shape[1], rows.device).linear(rows)
     gained = freeze_norm(model.final_norm, rows.shape[1], rows.device).linear(rows)

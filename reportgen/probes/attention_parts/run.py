@@ -83,6 +83,6 @@ def _norms(model: LoadedModel, block: int, head: int, values: Tensor) -> Tensor:
     assert writer is not None
     assert writer.projection is not None
     width = values.shape[1]
-    written: Tensor = values.float() @ matrix_of(writer.projection)[head * width : (head + 1) * width]
+    written: Tensor = values.float() @ matrix_of(writer.projection, model.device)[head * width : (head + 1) * width]
     norms: Tensor = written.norm(dim=1)
     return norms

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reportgen.model.measures.tensor_summary import NamedTensor, Summary, named_tensors, singular_values, summary
-from reportgen.model.needs import PassResult
+from reportgen.model.needs import PassResult, Unmeasurable
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.parameter_census.run import component_of
 from reportgen.probes.weights import Options, Weights, rows_left_out
@@ -26,8 +26,8 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     found: list[tuple[NamedTensor, Summary]] = []
     for tensor in named_tensors(model, case.options.patterns):
         try:
-            found.append((tensor, summary(tensor.values)))
-        except ArithmeticError as error:
+            found.append((tensor, summary(tensor.read())))
+        except (ArithmeticError, Unmeasurable) as error:
             skipped[tensor.name] = str(error)
     sizes = [math.prod(one.shape) for _, one in found]
     return Weights(
@@ -37,7 +37,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         tensors=[_row(item, tensor, one) for item, (tensor, one) in enumerate(found)],
         histogram=np.array([one.histogram.numpy() for _, one in found]).reshape(len(found), -1),
         corners=[one.corner.numpy() for _, one in found[:MOST_CORNERS]],
-        spectrum=[singular_values(tensor.values).numpy() for tensor, _ in found] if case.options.spectrum else [],
+        spectrum=[singular_values(tensor.read()).numpy() for tensor, _ in found] if case.options.spectrum else [],
         named_rows=_name_rows(case, [tensor.name for tensor, _ in found]),
         skipped=reason_rows(skipped),
     )
