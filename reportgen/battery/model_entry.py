@@ -43,3 +43,11 @@ class ModelEntry(BaseModel):
     batch: Annotated[int, Field(ge=1, le=64)] = 1
     """Copies of a prompt that pass together. More than one costs proportionally more and changes the last bits: a
     calibration measures by how much."""
+
+    @property
+    def asked_for(self) -> str:
+        """Its source with the revision that is written beside it: org/name@branch; of an adapter's base, the base's."""
+        if self.revision is None:
+            return self.source
+        base, plus, adapter = self.source.partition(" + ")
+        return f"{base if '@' in base else f'{base}@{self.revision}'}{plus}{adapter}"
