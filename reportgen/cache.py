@@ -14,6 +14,8 @@ RESULTS, DRAWINGS, PAGES, FONTS, HASHES, TOKENS = "results", "drawings", "pages"
 SHELVES = (RESULTS, DRAWINGS, PAGES, TOKENS)
 """What is dropped, the longest unused first, where it grows beyond the limit; models, fonts and hashes are not."""
 LIMIT_GB = 4.0
+_WRITING = ".writing-"
+"""What the name of a file begins with until it is whole."""
 DIGEST = hashlib.sha256().digest_size
 """Bytes before the content of a file, by which it is known to be whole, and to be what was kept under its name."""
 
@@ -56,9 +58,10 @@ class Shelf:
         file = self._file(key)
         try:
             kept = file.read_bytes()
-            os.utime(file)  # for whoever makes room: it was used now
         except OSError:
             return None
+        with suppress(OSError):  # a cache that may only be read is read all the same
+            os.utime(file)  # for whoever makes room: it was used now
         digest, content = kept[:DIGEST], kept[DIGEST:]
         return content if self._seal(key, content) == digest else None
 
@@ -69,7 +72,7 @@ class Shelf:
         file = self._file(key)
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
+            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=_WRITING)
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(self._seal(key, content))
@@ -90,8 +93,8 @@ class Shelf:
         return self.used and self._file(key).is_file()
 
     def files(self) -> list[Path]:
-        """Everything that is kept."""
-        return [file for file, _ in _files([self.folder])]
+        """Everything that is kept; what a killed process had not finished is not."""
+        return [file for file, _ in _files([self.folder]) if not file.name.startswith(_WRITING)]
 
     def _seal(self, key: str, content: bytes) -> bytes:
         """What binds content to its key and its shelf."""

@@ -90,6 +90,12 @@ class Third(Probe[Options, Norms]):
             sys.exit(0)
         if HOW == "run: end":
             os._exit(0)
+        if HOW == "run: kill":
+            os.kill(os.getpid(), 9)
+        if HOW == "run: out of memory":
+            norms = np.ones(1 << 50)
+        if HOW == "run: nan":
+            most = float("nan")
         if HOW == "run: hang":
             time.sleep(1e6)
         if HOW == "run: hang and catch":

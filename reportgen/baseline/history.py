@@ -10,6 +10,7 @@ from reportgen.baseline.environment import list_differences, summarise_environme
 from reportgen.baseline.runs import Order, StoredRun, find_runs, label_runs, order_of, read_metrics, sort_in_order
 from reportgen.baseline.steps import Plateau, Step, find_plateaus, list_steps
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, tolerance_of
+from reportgen.baseline.training import read_by_step
 from reportgen.baseline.watched import Watch, Watcher, is_watched, label_quantity, quantity_of
 from reportgen.errors import BundleError, Mistake
 from reportgen.numerals import write_change
@@ -17,6 +18,8 @@ from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Metric, Outcome
 from reportgen.results.section import ModelCard
 
+TRAINED = ("weights_sha256", "revision", "source")
+"""What every checkpoint of a training has of its own: no cause of a change between two."""
 Path3 = tuple[str, str, str]
 """Probe id, subject, name of a metric."""
 
@@ -102,6 +105,8 @@ class History:
     """Bundles that could not be read, and why; their files as they are named below the folder."""
     unwatched: tuple[str, ...] = ()
     """What was to be watched and has no value, and why; a line each."""
+    unplaced: tuple[str, ...] = ()
+    """What stands at no step of the training, and why; a line each."""
 
     @property
     def steps(self) -> list[tuple[Course, Step]]:
@@ -130,16 +135,18 @@ class History:
         gemma".
         """
         before, after = write_change(step.before, step.after)
-        first, last = self.labels[step.first], self.labels[step.last]
+        first = self._call(step.first)
         cause = self.describe_cause(course, step)
         changed = f"; changed: {cause}" if cause else ""
+        verb = "went" if self.order == "step" else "stepped"
         if step.ramp:
-            return f"{self._words} {first} to {last}: {course.path} went from {before} to {after}{changed}"
-        return f"{self._word} {first}: {course.path} stepped from {before} to {after}{changed}"
+            words = f"{self._call(step.first, 's')} to {self.labels[step.last]}"
+            return f"{words}: {course.path} went from {before} to {after}{changed}"
+        return f"{first}: {course.path} {verb} from {before} to {after}{changed}"
 
     def describe_beginning(self, one: Beginning) -> str:
         """The same of where something else began to be measured."""
-        where = f"{self._word} {self.labels[one.first]}: {one.probe_id}.{one.subject}"
+        where = f"{self._call(one.first)}: {one.probe_id}.{one.subject}"
         return f"{where} is not comparable with before: {one.reason}"
 
     def describe_cause(self, course: Course, step: Step) -> str:
@@ -149,15 +156,14 @@ class History:
         before = max((at for at in range(step.first) if math.isfinite(course.values[at])), default=0)
         old, new = (Bundle(None, "", self.cards[at], {}, self.runs[at].surroundings) for at in (before, step.last))
         found = list_differences(old, new)
-        return summarise_environment([one for one in found if not one.model or one.model in course.models])
+        of_course = [one for one in found if not one.model or one.model in course.models]
+        told = [one for one in of_course if self.order != "step" or one.what not in TRAINED]
+        return summarise_environment(told)
 
-    @property
-    def _word(self) -> str:
-        return "night" if self.order == "started" else "bundle"
-
-    @property
-    def _words(self) -> str:
-        return f"{self._word}s"
+    def _call(self, run: int, ending: str = "") -> str:
+        """A run in a line of text, or the first of several: a label says it where it is a step."""
+        words = {"started": f"night{ending} ", "name": f"bundle{ending} ", "step": ""}
+        return f"{words[self.order]}{self.labels[run]}"
 
 
 @dataclass
@@ -190,14 +196,27 @@ def read_history(
     """
     found, left_out = find_runs(folder)
     used = order or order_of(found)
-    kept: list[StoredRun] = []
     collector, watcher = _Collector(), Watcher(watches)
-    for run in sort_in_order(found, used):
-        try:
-            collector.add(watcher.read(run.folder) if watches else read_metrics(run.folder))
+
+    def read(run: StoredRun) -> Bundle:
+        return watcher.read(run.folder) if watches else read_metrics(run.folder)
+
+    kept: list[StoredRun] = []
+    unplaced: list[str] = []
+    if used == "step":
+        by_step = read_by_step(found, read)
+        left_out += by_step.left_out
+        unplaced = by_step.unplaced
+        for run, bundle in by_step.found:
+            collector.add(bundle)
             kept.append(run)
-        except BundleError as error:
-            left_out.extend(error.mistakes)
+    else:
+        for run in sort_in_order(found, used):
+            try:
+                collector.add(read(run))
+                kept.append(run)
+            except BundleError as error:
+                left_out.extend(error.mistakes)
     if not kept:
         reason = f"; the first: {left_out[0].message}" if left_out else ""
         raise BundleError(Mistake(f"no bundle below it can be read{reason}", "name a folder of bundles", file=folder))
@@ -215,6 +234,7 @@ def read_history(
         ungated=len(courses) - len(gated),
         left_out=tuple(replace(mistake, file=_name_below(folder, mistake.file)) for mistake in left_out),
         unwatched=watcher.unwatched,
+        unplaced=tuple(unplaced),
     )
 
 

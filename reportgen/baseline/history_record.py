@@ -16,7 +16,12 @@ def as_json(history: History) -> str:
         "schema": SCHEMA,
         "title": history.title,
         "nights": [
-            {"label": label, "bundle": run.name, "started": run.started.isoformat() if run.started else None}
+            {
+                "label": label,
+                "bundle": run.name,
+                "started": run.started.isoformat() if run.started else None,
+                **({} if run.step is None else {"step": run.step}),
+            }
             for label, run in zip(history.labels, history.runs, strict=True)
         ],
         "metrics": {course.path: _course_json(history, course) for course in history.courses},

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reportgen.errors import BundleError, Mistake
+from reportgen.numerals import write_count
 from reportgen.results.bundle import RESULTS, RUN, Bundle, bundle_from, read_run
 from reportgen.results.failure_mark import refuse_failed
 from reportgen.results.part import refuse_part
 from reportgen.results.schema import check_results, parse_json, read_bytes
 
-Order = Literal["started", "name"]
-"""By when a bundle was begun, or by its folder's name, in which checkpoint-10 comes after checkpoint-9."""
+Order = Literal["started", "name", "step"]
+"""By when a bundle was begun; by its folder's name, in which checkpoint-10 comes after checkpoint-9; or by the step of
+the checkpoints that it is of, of which one bundle may hold many."""
 SURROUNDINGS = ("versions", "machine")
 """What run.json says that may move numbers."""
 TABLES, OUTCOME_ENDS = b',\n    "tables": ', b"\n   }"
@@ -34,6 +36,8 @@ class StoredRun:
     """None where run.json does not say."""
     surroundings: Mapping[str, Any] = field(default_factory=dict)
     """What run.json says of versions and machine."""
+    step: int | None = None
+    """Of the training, where runs are its checkpoints."""
 
 
 def find_runs(root: Path) -> tuple[list[StoredRun], list[Mistake]]:
@@ -73,7 +77,9 @@ def sort_in_order(runs: Sequence[StoredRun], order: Order) -> list[StoredRun]:
 
 
 def label_runs(runs: Sequence[StoredRun], order: Order) -> list[str]:
-    """What each run is called: its date, its date and time where two share a date, or its folder's name."""
+    """What each run is called: its date, its date and time where two share a date, its folder's name, or its step."""
+    if order == "step":
+        return [f"step {write_count(run.step or 0)}" for run in runs]
     if order == "name":
         return [run.name for run in runs]
     moments = [_moment(run) for run in runs]

@@ -76,3 +76,11 @@ class ModelEntry(BaseModel):
         if held and " + " in self.source:
             raise ValueError(f"an adapter is merged into a model that is whole in memory: leave {held} out")
         return self
+
+    @property
+    def asked_for(self) -> str:
+        """Its source with the revision that is written beside it: org/name@branch; of an adapter's base, the base's."""
+        if self.revision is None:
+            return self.source
+        base, plus, adapter = self.source.partition(" + ")
+        return f"{base if '@' in base else f'{base}@{self.revision}'}{plus}{adapter}"

@@ -89,6 +89,8 @@ class Battery:
     lines: Mapping[str, int] = field(default_factory=dict)
     """`models.ID`, `probes.ID` or `probes.ID.prompts[N]` -> the line on which it stands; prompts of a set have none,
     and the models of a matrix that of their key."""
+    commits: Mapping[str, str] = field(default_factory=dict)
+    """Model id -> the commits that its hub ids were resolved to before; where one is missing, it is resolved."""
 
     @property
     def folder(self) -> Path:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 @click.option("--battery", type=click.Path(path_type=Path), help="Battery whose tolerances apply.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Baseline whose measured tolerances apply.")
 @click.option(
-    "--order", type=click.Choice(["started", "name"]), help="Order [default: started, if all bundles say when]."
+    "--order",
+    type=click.Choice(["started", "name", "step"]),
+    help="Order [default: started, if all bundles say when]; step: of a training, with the step on the axis.",
 )
 @click.option(
     "--watch",
@@ -33,10 +35,13 @@ def command(
 ) -> int:
     """Draw each gated metric of the bundles below DIR over time, with its tolerance, and mark where it changed.
 
-    The bundles are nights of one battery, in folders of any depth, or checkpoints of one training (--order name).
+    The bundles are nights of one battery, in folders of any depth, or checkpoints of one training (--order step).
     A JSON file with all values is written next to the page. Prints one line per step, the latest first as on the page:
     what stepped, and what changed that night as far as the bundles tell (weights, tokenizer, dtype, libraries); and one
     line wherever another prompt, option or version began to be measured.
+
+    With --order step, DIR may be one bundle of many checkpoints: each model stands at the step that its id, its source
+    or its folder tells (step-1000, checkpoint-1000), on a linear axis, or a logarithmic one over two decades.
 
     --watch names an array by a glob over PROBE.MODEL.ARRAY, and for each of its dims one coordinate (of a prompt also
     its id), or mean: over the coordinates that have a value.

@@ -287,6 +287,8 @@ class Timelines(Figure):
     timelines: Sequence[Timeline]
     model: str
     """Id of the model whose colour the lines take."""
+    steps: Sequence[int] = ()
+    """(run) Its step, where runs are checkpoints of a training: where it stands, as `StepScale` says; else evenly."""
 
 
 def _check(name: object, allowed: re.Pattern[str], what: str, made_of: str) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def describe_model(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCard:
     """What the report says of a model; of one that failed, only what was asked for."""
-    source = {"source": planned.entry.source}
+    source = {"source": planned.entry.asked_for}
     if planned.readied is None:
         return ModelCard(planned.id, planned.name, "", 0, {**source, **as_run})
     located, facts = planned.readied.located, planned.readied.facts

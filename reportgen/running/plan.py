@@ -8,7 +8,7 @@ from reportgen.battery.reader import Battery, ProbeEntry
 from reportgen.documents.watched import WatchedFiles
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.files.device import SHAPE_ALONE, kind_of
-from reportgen.model.files.sources import facts_of, locate, parse_source
+from reportgen.model.files.sources import facts_of, locate, parse_source, pin_source
 from reportgen.model.files.weights_hash import recall_sha256
 from reportgen.running.asking import TokenizerFails, ask_probe
 from reportgen.running.outcome_cache import CachedOutcome, OutcomeCache
@@ -39,7 +39,7 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
     asked = [(entry, models) for entry in battery.probes.values() for models in entry.subjects]
     named = {entry.id: hash_named_files(entry) for entry, _ in asked if not entry.broken}
     used = [id for id in battery.models if any(id in models for _, models in asked)]
-    known = {id: _model(battery, id, notify) for id in used}
+    known = _locate_models(battery, used, notify)
     kept = [_find_cached([known[id] for id in models], entry, found_before) for entry, models in asked]
     open_to = {id for (_, models), found in zip(asked, kept, strict=True) if found is None for id in models}
     known |= {id: _with_tokenizer(known[id], kept=found_before.used) for id in used if id in open_to}
@@ -58,7 +58,9 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
 
 def make_plan_afresh(plan: Plan, notify: Notify = lambda line: None) -> Plan:
     """The same plan without what earlier runs found: what it holds differs from one machine to the next."""
-    return make_plan(plan.battery, notify) if any(case.kept is not None for case in plan.cases) else plan
+    if all(case.kept is None for case in plan.cases):
+        return plan
+    return make_plan(replace(plan.battery, commits=plan.commits), notify)
 
 
 def _plan_cases(
@@ -93,16 +95,30 @@ def _check_sources(battery: Battery) -> None:
         raise BatteryError(*mistakes)
 
 
-def _model(battery: Battery, id: str, notify: Notify) -> PlannedModel:
+def _locate_models(battery: Battery, ids: Iterable[str], notify: Notify) -> dict[str, PlannedModel]:
+    """Id -> model; a branch of the hub is one commit in all of them."""
+    known: dict[str, PlannedModel] = {}
+    resolved: dict[tuple[str, str | None], str] = {}
+    for id in ids:
+        entry = battery.models[id]
+        written = entry.source, entry.revision
+        known[id] = _model(battery, id, battery.commits.get(id) or resolved.get(written), notify)
+        if commit := known[id].commit:
+            resolved[written] = commit
+    return known
+
+
+def _model(battery: Battery, id: str, commit: str | None, notify: Notify) -> PlannedModel:
     entry = battery.models[id]
     try:
-        return PlannedModel(id, entry, _prepare_model(battery, entry, notify))
+        return PlannedModel(id, entry, _prepare_model(battery, entry, commit, notify))
     except ModelError as error:
         return PlannedModel(id, entry, None, failed=error.in_one_line)
 
 
-def _prepare_model(battery: Battery, entry: ModelEntry, notify: Notify) -> PreparedModel:
-    located = locate(parse_source(entry.source, entry.revision, battery.folder), notify)
+def _prepare_model(battery: Battery, entry: ModelEntry, commit: str | None, notify: Notify) -> PreparedModel:
+    source = parse_source(entry.source, entry.revision, battery.folder)
+    located = locate(source if commit is None else pin_source(source, commit), notify)
     device = kind_of(entry.device) if located.weights else SHAPE_ALONE
     watched = WatchedFiles.begin(files_of(located))
     known = recall_sha256(located.folder, located.adapter) if located.weights else ""

@@ -110,6 +110,11 @@ class PlannedModel:
         return self.entry.name or (self.readied.located.name if self.readied is not None else self.id)
 
     @property
+    def commit(self) -> str:
+        """What its hub ids were resolved to; empty where it has none, or cannot be used."""
+        return (self.readied.located.revision or "") if self.readied is not None else ""
+
+    @property
     def all_kept(self) -> bool:
         """Whether the model has nothing left to do."""
         return self.readied is not None and all(case.settled for case in self.cases)
@@ -166,6 +171,11 @@ class Plan:
         """Every case, as it runs: of the models alone, then of the pairs."""
         alone = [case for model in self.models for case in model.cases]
         return (*alone, *(case for pair in self.pairs for case in pair.cases))
+
+    @property
+    def commits(self) -> dict[str, str]:
+        """Model id -> what its hub ids were resolved to."""
+        return {one.id: one.commit for one in self.models if one.commit}
 
     @property
     def subjects(self) -> tuple[str, ...]:

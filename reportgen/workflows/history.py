@@ -52,6 +52,8 @@ def chart_history(
         found = read_history(folder, written, calibrated, order, watches)
         for mistake in found.left_out:
             progress(f"left out: {mistake.file}: {mistake.message}")
+        for line in found.unplaced:
+            progress(f"not drawn: {line}")
         for line in found.unwatched:
             progress(f"not watched: {line}")
         data = write_history(found, place)

@@ -2,8 +2,8 @@
 
 import datetime
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class BatteryChoice:
     device: str | None = None
     dtype: str | None = None
     threads: int | None = None
+    commits: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """As of a battery: what another process has resolved its hub ids to."""
 
     def load(self) -> Battery:
         """The battery, with these choices.
@@ -37,6 +39,7 @@ class BatteryChoice:
             BatteryError: it is wrong, or a choice is.
         """
         battery = load_battery(self.path, self.only)
+        battery = replace(battery, commits=self.commits)
         return _choose_for_models(battery, device=self.device, dtype=self.dtype, threads=self.threads)
 
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reportgen.battery.reader import Battery
@@ -61,6 +61,7 @@ def measure_side_by_side(
     parts = len(estimate_work(afresh))
     split = divide_plan(afresh, parts)
     progress(f"{count_items(len(battery.probes), 'probe')} on {', '.join(battery.models)}, {jobs} at the same time")
+    chosen = replace(chosen, commits=plan.commits)
     with make_folder_beside(target) as folder:
         tasks = []
         for number in range(1, parts + 1):

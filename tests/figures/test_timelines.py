@@ -6,13 +6,14 @@ import pytest
 from reportgen.figures.describe import Band, Timeline, Timelines, list_texts
 from reportgen.figures.draw import draw
 from reportgen.figures.draw.timelines import FLAT, HEIGHT
+from reportgen.figures.step_scale import StepScale
 from reportgen.look.fonts import load_typefaces
 from reportgen.look.model_styles import model_styles
 
 NIGHTS = [f"2026-11-{day:02}" for day in range(1, 31)]
 
 
-def drawing(*timelines, runs=NIGHTS):
+def drawing(*timelines, runs=NIGHTS, steps=()):
     figure = Timelines(
         name="metrics",
         subject=("gemma",),
@@ -21,6 +22,7 @@ def drawing(*timelines, runs=NIGHTS):
         runs=runs,
         timelines=timelines,
         model="gemma",
+        steps=steps,
     )
     return draw(figure, typefaces=load_typefaces(set(list_texts(figure))), styles=model_styles(["gemma"]))
 
@@ -91,3 +93,19 @@ def test_a_thousand_nights_are_named_only_where_there_is_room():
     nights = [f"night {night}" for night in range(1000)]
     told = words(drawing(Timeline(label="x", unit="", values=np.arange(1000.0).tolist()), runs=nights))
     assert 2 <= sum(word.startswith("night") for word in told) <= 9
+
+
+@pytest.mark.parametrize(
+    ("steps", "numbers"),
+    [([0, 100, 200, 1000], ["0", "1,000"]), ([1, 2, 100, 20000], ["1", "10", "100", "1,000", "10,000"])],
+)
+def test_checkpoints_stand_by_their_steps(steps, numbers):
+    one = Timeline(label="entropy", unit="nat", values=[4.0, 3.0, 2.0, 1.0])
+    drawn = drawing(one, runs=[f"step {step}" for step in steps], steps=steps)
+    told = words(drawn)
+    assert [number for number in numbers if number in told] == numbers
+    assert "step" in told
+    line = max(re.findall(r' d="(M[^"]*)"', drawn.svg("paths")), key=lambda path: path.count("L") == 3)
+    xs = [float(x) for x in re.findall(r"[ML] ?([\d.]+)", line)]
+    placed = [(x - xs[0]) / (xs[-1] - xs[0]) for x in xs]
+    assert placed == pytest.approx([StepScale.of(steps).place(step) for step in steps], abs=0.01)

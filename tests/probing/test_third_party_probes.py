@@ -25,6 +25,7 @@ REASONS = {
     "reducer: raise": "RuntimeError: in a pass",
     "run: raise": "RuntimeError: in run",
     "run: raise base": "BaseException: as nothing else",
+    "run: out of memory": "MemoryError: Unable to allocate 8.00 PiB",
     "run: exit": "it tried to end the program (exit code 0)",
     "run: hang": "it took longer than its 1 s (timeout of the probe)",
     "run: hang and catch": "it took longer than its 1 s (timeout of the probe)",
@@ -106,6 +107,15 @@ def test_one_that_does_as_it_should_is_ok(
     assert outcome(tmp_path, "lens") == undisturbed
 
 
+def test_a_metric_that_is_nan_is_undefined_and_says_why(
+    bring: Callable[..., None], tmp_path: Path, model: Path
+) -> None:
+    bring("third", "run: nan")
+    assert run_command(["run", str(write(tmp_path, model, "  third: {probe: third, prompts: [an apple]}"))]) == 0
+    most = outcome(tmp_path, "third")["metrics"]["most"]
+    assert (most["value"], most["state"], most["reason"]) == (None, "undefined", "the computation gave nan")
+
+
 def test_a_timeout_is_a_positive_number(tmp_path: Path, model: Path, capsys: Any) -> None:
     for wrong in ("0", "-1", ".inf", "long"):
         battery = write(tmp_path, model, f"  c: {{probe: parameter_census, timeout: {wrong}}}")
@@ -121,19 +131,22 @@ def command(battery: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize(
     "places",
-    [("run",), pytest.param(("import", "options", "passes", "run", "figures"), marks=pytest.mark.slow)],
+    [("run",), pytest.param(("import", "options", "passes", "run", "killed", "figures"), marks=pytest.mark.slow)],
     ids=["one", "everywhere"],
 )
 def test_a_process_that_ends_under_us_has_failed_in_what_was_underway(
     tmp_path: Path, model: Path, undisturbed: dict[str, Any], places: tuple[str, ...]
 ) -> None:
+    killed = "killed"  # as the system does where memory runs out
     for place in places:
-        bring_probe(tmp_path, place, f"{place}: end")
+        bring_probe(tmp_path, place, "run: kill" if place == killed else f"{place}: end")
     battery = write(tmp_path, model, *(f"  {place}: {{probe: {place}, prompts: [an apple]}}" for place in places))
     ended = command(battery, "run", "--quiet")
     assert ended.returncode == 3, ended.stderr
     for place in places:
+        how = "was ended by signal 9, perhaps because memory ran out"
+        told = f"the process {how if place == killed else 'ended without a message (exit code 0)'}"
         assert outcome(tmp_path, place)["status"] == "failed"
-        assert "the process ended without a message (exit code 0)" in outcome(tmp_path, place)["reason"]
+        assert told in outcome(tmp_path, place)["reason"]
     assert outcome(tmp_path, "lens") == undisturbed
     assert len(ended.stderr.splitlines()) == len(places)

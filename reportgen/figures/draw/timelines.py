@@ -12,6 +12,7 @@ from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import choose_labelled, choose_ticks, find_extent, write_ticks
+from reportgen.figures.draw.step_axis import place_runs, write_step_axis
 from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 from reportgen.numerals import write_number
@@ -42,12 +43,15 @@ def paint_timelines(timelines: Timelines, look: Look) -> Canvas:
     top = 0.0
     for at, (one, height) in enumerate(zip(timelines.timelines, heights, strict=True)):
         box = (across[0], top + LINE, across[1], top + LINE + height)
-        strip = _Strip(canvas, box, one, look.models[timelines.model], timelines.runs)
+        strip = _Strip(canvas, box, one, look.models[timelines.model], timelines)
         ends = {"x": [0, max(len(one.values) - 1, 1)], "y": [strip.low, strip.high]}
         canvas.frame(box, panel=at, name=make_legible(one.label), **ends)
         strip.paint()
         top += LINE + height + GAP
-    _name_runs(canvas, timelines.runs, across, foot)
+    if timelines.steps:
+        write_step_axis(canvas, timelines.steps, across, foot)
+    else:
+        _name_runs(canvas, timelines.runs, across, foot)
     return canvas
 
 
@@ -74,8 +78,9 @@ def _name_runs(canvas: Canvas, runs: Sequence[str], across: tuple[float, float],
 class _Strip:
     """One quantity in its box, on its own scale."""
 
-    def __init__(self, canvas: Canvas, box: Box, timeline: Timeline, look: ModelStyle, runs: Sequence[str]) -> None:
-        self.canvas, self.box, self.timeline, self.look, self.runs = canvas, box, timeline, look, runs
+    def __init__(self, canvas: Canvas, box: Box, timeline: Timeline, look: ModelStyle, of: Timelines) -> None:
+        self.canvas, self.box, self.timeline, self.look, self.runs = canvas, box, timeline, look, of.runs
+        self.places = place_runs(len(of.runs), of.steps)
         self.theme = canvas.theme
         edges = [edge for band in timeline.bands for edge in (band.lower, band.upper)]
         self.low, self.high = find_extent((*timeline.values, *edges), margin=0.08)
@@ -95,7 +100,7 @@ class _Strip:
 
     def _x(self, run: float) -> float:
         left, _, right, _ = self.box
-        return left + (right - left) * max(run, 0) / max(len(self.timeline.values) - 1, 1)
+        return left + (right - left) * float(np.interp(run, range(len(self.places)), self.places))
 
     def _y(self, value: float) -> float:
         _, top, _, bottom = self.box

@@ -1,9 +1,7 @@
 """Where models come from: what a battery writes as a source, and the folder on disk that it stands for."""
 
-import errno
 import os
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from reportgen.model.files.adapters import Adapter, read_adapter
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 from reportgen.model.files.facts import Config, ModelFacts, read_config, read_facts
 from reportgen.model.files.gguf import Notify, convert_once, say_nothing, sha256_of
+from reportgen.model.files.hub import download_model
 from reportgen.model.files.weights import ADAPTER, check_weights
 
 Kind = Literal["demo", "hub", "folder", "gguf", "adapter", "config"]
@@ -36,10 +35,6 @@ _FORMS = (
     "adapter (BASE + ADAPTER), or config:FILE."
 )
 _WITH_ADAPTER = "BASE is demo:NAME, a hub id, a folder or a .gguf file; ADAPTER is a folder or a hub id."
-_HUB_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja")
-_HUB_IGNORED = ("*/*", "consolidated*")
-"""Subfolders hold other formats; `consolidated` files are the same weights once more."""
-
 _TOKENIZER = "tokenizer.json"
 _DETOURS = ("transformers_weights", "configuration_files")
 
@@ -116,6 +111,23 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
         remedy = f"Write its path as it is from {folder}; if a model of the hub is meant, {text}@main."
         raise BatteryError(Mistake(told, remedy))
     return _hub_source(text, revision)
+
+
+def pin_source(source: Source, revision: str) -> Source:
+    """A source at the commits that it was resolved to before: what a branch points to may move meanwhile.
+
+    Args:
+        source: as it was written.
+        revision: as `ModelFiles.revision` tells it; of a model with an adapter both commits.
+    """
+    if source.kind == "hub":
+        return replace(source, revision=revision)
+    if source.parts is None:
+        return source
+    base, _, adapter = revision.partition(" + ")
+    one, other = source.parts
+    pinned = pin_source(one, base), pin_source(other, adapter) if adapter else other
+    return replace(source, parts=pinned)
 
 
 def locate(source: Source, notify: Notify = say_nothing) -> ModelFiles:
@@ -217,7 +229,11 @@ def _locate_config(source: Source, notify: Notify) -> ModelFiles:
 def _locate_adapter(source: Source, notify: Notify) -> ModelFiles:
     assert source.parts is not None
     base, written = locate(source.parts[0], notify), source.parts[1]
-    folder = _snapshot(written, notify) if written.kind == "hub" else _require_existing_path(written)
+    folder = (
+        download_model(written.target, written.revision, notify)
+        if written.kind == "hub"
+        else _require_existing_path(written)
+    )
     if not is_folder(folder):
         raise ModelError(Mistake("this is a file, not an adapter's folder", _WITH_ADAPTER, folder))
     commit = folder.name if written.kind == "hub" else None
@@ -232,7 +248,7 @@ def _join_revisions(base: str | None, adapter: str | None) -> str | None:
 
 
 def _locate_hub(source: Source, notify: Notify) -> ModelFiles:
-    folder = _snapshot(source, notify)
+    folder = download_model(source.target, source.revision, notify)
     return _inspect_folder(folder, source.target.rpartition("/")[2], revision=folder.name)
 
 
@@ -302,59 +318,3 @@ def _refuse_detours(values: Config, file: Path) -> None:
                     file,
                 )
             )
-
-
-def _snapshot(source: Source, notify: Notify) -> Path:
-    """The folder of a hub model at one commit; downloaded unless it is there."""
-    import huggingface_hub
-    from huggingface_hub.utils.tqdm import disable_progress_bars
-
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-    if not huggingface_hub.is_offline_mode():
-        notify(f"Asking the Hugging Face hub for {source.target}.")
-    try:
-        return Path(
-            huggingface_hub.snapshot_download(
-                source.target,
-                revision=source.revision,
-                allow_patterns=list(_HUB_FILES),
-                ignore_patterns=list(_HUB_IGNORED),
-            )
-        )
-    except Exception as error:
-        raise ModelError(hub_mistake(source, error)) from error
-
-
-def hub_mistake(source: Source, error: Exception) -> Mistake:
-    """What an exception of huggingface_hub means to the user; every one of them becomes a line."""
-    import huggingface_hub
-    from huggingface_hub import errors
-
-    page = f"https://huggingface.co/{source.target}"
-    at = f"{source.target}@{source.revision}" if source.revision else source.target
-    if isinstance(error, errors.GatedRepoError):
-        return Mistake(f"{at} is gated", f"Accept its licence at {page}, then log in: hf auth login")
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return Mistake(
-            f"{at} is not a model on the Hugging Face hub, or a private one",
-            "Check the name, or log in: hf auth login. A folder is written with its path, such as ./models/name.",
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return Mistake(f"{source.target} has no revision {source.revision!r}", f"See {page}/tree/main.")
-    if huggingface_hub.is_offline_mode():
-        return Mistake(
-            f"{at} is not in the local cache, or incomplete, and HF_HUB_OFFLINE forbids downloading it",
-            f"Unset HF_HUB_OFFLINE, or run this where there is a network: hf download {source.target}",
-        )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):
-        return Mistake(
-            f"{at} cannot be stored: {os.strerror(error.errno)}",
-            "Set HF_HOME to a writable folder with enough space.",
-        )
-    if isinstance(error, errors.HfHubHTTPError):
-        return Mistake(f"{at}: the hub answered {error.response.status_code}", "Try again later.")
-    return Mistake(
-        f"{at} is not in the local cache, and the Hugging Face hub cannot be reached ({type(error).__name__})",
-        "Check the network, or name a folder or a demo model (demo:smollm2-135m-instruct).",
-    )

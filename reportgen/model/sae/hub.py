@@ -1,13 +1,12 @@
 """Dictionaries on the Hugging Face hub: only the files of those that are wanted are downloaded."""
 
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from reportgen.errors import Mistake
 from reportgen.model.files.gguf import Notify
-from reportgen.model.files.sources import Source, hub_mistake
+from reportgen.model.files.hub import download_snapshot, explain_hub_error
 from reportgen.model.sae.choose import Wish
 from reportgen.model.sae.files import DictionaryError
 from reportgen.model.sae.forms import FILES, dictionary_folders, files_below
@@ -29,23 +28,18 @@ def download_dictionaries(
         DictionaryError: missing, gated, or not to be had.
     """
     import huggingface_hub
-    from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    source = Source(repository, "hub", repository, revision)
-    if not sys.stderr.isatty():
-        disable_progress_bars()
     folders: list[str] = []
     try:
         if not huggingface_hub.is_offline_mode():
-            notify(f"Asking the Hugging Face hub for {repository}.")
             listed = _list_files(repository, revision)
             folders = _select_folders(listed, path, wish, repository) if listed else []
         patterns = [f"{folder}/{file}".removeprefix("./") for folder in folders for file in FILES]
-        snapshot = Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=patterns))
+        snapshot = download_snapshot(repository, revision, patterns, notify)
     except DictionaryError:
         raise
     except Exception as error:
-        raise DictionaryError(hub_mistake(source, error)) from error
+        raise DictionaryError(explain_hub_error(repository, revision, error)) from error
     return snapshot, folders or _select_folders(files_below(snapshot), path, wish, repository), snapshot.name
 
 

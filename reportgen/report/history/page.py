@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reportgen.baseline.history import Course, History
+from reportgen.figures.step_scale import StepScale
 from reportgen.numerals import UNDEFINED, count_items, write_change
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import add_data, find_hidden_texts
 from reportgen.report.content.numerals import IN_TABLES, write_table_number
 from reportgen.report.content.sections import Row, make_rows
-from reportgen.report.history.timelines import subject_name
+from reportgen.report.history.timelines import WORDS, subject_name
 from reportgen.report.templates.templating import fill_page
 from reportgen.spelling import capitalize_first
 
@@ -72,6 +73,9 @@ def render_page(history: History, drawings: Mapping[str, Sequence[PageFigure]], 
         "title": f"{history.title} – history",
         "data": data,
         "summary": _summary(history),
+        "words": WORDS[history.order],
+        "scale": _describe_scale(history),
+        "unplaced": history.unplaced,
         "steps": steps[:MOST_TOLD],
         "begun": begun[:MOST_TOLD],
         "left_out": history.left_out[:MOST_TOLD],
@@ -85,12 +89,19 @@ def render_page(history: History, drawings: Mapping[str, Sequence[PageFigure]], 
 
 def _summary(history: History) -> str:
     """What was read and what was found."""
-    runs = count_items(len(history.runs), "night" if history.order == "started" else "bundle")
+    words = WORDS[history.order]
+    runs = count_items(len(history.runs), words.run)
     first, last = history.labels[0], history.labels[-1]
     span = f"from “{first}” to “{last}”" if len(history.runs) > 1 else f"“{first}”"
     stepped = sum(bool(course.steps) for course in history.courses)
     share = f"{write_table_number(stepped) if stepped else 'none'} of {count_items(len(history.courses), 'metric')}"
-    return f"{runs}, {span}: {share} stepped."
+    return f"{runs}, {span}: {share} {words.moved}."
+
+
+def _describe_scale(history: History) -> str:
+    """What is said of the axis of a training; empty where runs stand evenly."""
+    steps = [run.step for run in history.runs if run.step is not None]
+    return StepScale.of(steps).words if steps else ""
 
 
 def _sections(history: History, drawings: Mapping[str, Sequence[PageFigure]]) -> Iterator[SectionView]:

@@ -1,12 +1,35 @@
 """What the figures of a history show."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from reportgen.baseline.history import Course, History
+from reportgen.baseline.runs import Order
 from reportgen.figures.describe import Band, Timeline, Timelines
 
 MOST = 12
 """Timelines of one figure."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a page calls the bundles of a history, and what became of a metric."""
+
+    run: str
+    moved: str = "stepped"
+    heading: str = "What stepped"
+
+    @property
+    def runs(self) -> str:
+        """Of several."""
+        return f"{self.run}s"
+
+
+WORDS: Mapping[Order, Words] = {
+    "started": Words("night"),
+    "name": Words("bundle"),
+    "step": Words("checkpoint", "changed level", "What changed its level"),
+}
 
 
 def describe_history(history: History) -> dict[str, list[Timelines]]:
@@ -28,16 +51,18 @@ def subject_name(history: History, course: Course) -> str:
 def _figures(history: History, courses: Sequence[Course]) -> Iterator[Timelines]:
     for part, start in enumerate(range(0, len(courses), MOST)):
         shown = courses[start : start + MOST]
+        words = WORDS[history.order]
         stepped = [course.label for course in shown if course.steps]
         yield Timelines(
             name=f"metrics-{part + 1}",
             subject=shown[0].models,
             title=subject_name(history, shown[0]),
-            alt=f"{len(shown)} metrics over {len(history.runs)} nights; "
-            + (f"these stepped: {', '.join(stepped)}" if stepped else "none of them stepped"),
+            alt=f"{len(shown)} metrics over {len(history.runs)} {words.runs}; "
+            + (f"these {words.moved}: {', '.join(stepped)}" if stepped else f"none of them {words.moved}"),
             runs=history.labels,
             timelines=[_timeline(course) for course in shown],
             model=shown[0].models[-1],
+            steps=[run.step for run in history.runs if run.step is not None],
         )
 
 
