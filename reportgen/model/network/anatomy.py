@@ -12,6 +12,7 @@ from torch import nn
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.attention import Modules, attentions_of, few_tokens
 from reportgen.model.network.ends import Ends, ends_of, named_ends_of
+from reportgen.model.network.routers import Router
 from reportgen.model.network.writers import Writer, named_attention_writer, named_mlp_writer
 
 Network = Any
@@ -45,6 +46,8 @@ class Anatomy:
     """(block) by what it multiplies the stream before it adds: Gemma 4 does; of none where no block does."""
     activation_functions: Sequence[nn.Module | None] = ()
     """(block) that of its MLP, None where none is found; empty where nobody has asked."""
+    routers: Sequence[Router | None] = ()
+    """(block) where it routes tokens to experts, None where it does not; empty where nobody has asked."""
     several_streams: bool = False
     """Whether the blocks hand on more than one row of numbers a token."""
 
