@@ -19,13 +19,15 @@ def load_of(chosen: Chosen) -> Numbers:
     in all (Shazeer et al. 2017; f of Fedus et al. 2022, where k is 1).
     """
     counts = chosen.sum(axis=0, dtype=np.float64)
-    return counts / counts.sum(axis=-1, keepdims=True)
+    load: Numbers = counts / counts.sum(axis=-1, keepdims=True)
+    return load
 
 
 def spread_of(shares: Numbers) -> Numbers:
     """(…) entropy of (… x expert) shares over that of even ones, log E: from 0, all in one, to 1, all alike."""
     logs = np.log(np.where(shares > 0, shares, 1.0))
-    return -(shares * logs).sum(axis=-1) / math.log(shares.shape[-1])
+    spread: Numbers = -(shares * logs).sum(axis=-1) / math.log(shares.shape[-1])
+    return spread
 
 
 def margin_of(scores: Numbers, chosen: Chosen) -> Numbers:
@@ -58,7 +60,8 @@ def noise_of(margins: Numbers, rounded: Numbers, flipped: Chosen, least: Numbers
     moved = np.abs(rounded - margins)
     known = np.where(np.isfinite(moved), moved, 0.0)
     overcome = np.where(flipped & np.isfinite(margins), margins, 0.0)
-    return np.maximum(np.maximum(known, overcome).max(axis=0, initial=0.0), least)
+    noise: Numbers = np.maximum(np.maximum(known, overcome).max(axis=0, initial=0.0), least)
+    return noise
 
 
 def chance_of_busiest(count: int, tokens: int, taken: int, experts: int) -> float:

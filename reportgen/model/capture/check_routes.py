@@ -119,24 +119,26 @@ def _reason_against_router(experts: nn.Module, calls: Sequence[_Heard]) -> str:
 
 
 def _reason_against_experts(experts: nn.Module, call: RouterCall, given: tuple[Any, Any]) -> str:
-    """Without one expert, the tokens routed to it come out otherwise and no others; so without one that fewest have.
+    """Without one expert, tokens routed to it come out otherwise and no others do; so without one that fewest have.
 
-    A number format may round away what an expert of little weight gives: of the tokens routed to it, some must move.
+    A number format may round away what an expert of little weight gives: of the tokens routed to that which has most
+    weight, some must move.
     """
     counts = call.chosen.sum(0)
-    frequent = int(torch.where(counts < len(call.chosen), counts, 0).argmax())
-    frequent = frequent if int(counts[frequent]) else int(counts.argmax())
+    share = counts if call.weights is None else call.weights.nan_to_num().sum(0)
+    partly = torch.where(counts < len(call.chosen), share, 0)
+    strong = int((partly if bool(partly.any()) else share).argmax())
     held = [parameter for parameter in experts.parameters(recurse=False) if parameter.ndim == 3]
     args, kwargs = given
     with_it = _rows(experts(*args, **kwargs))
-    for one in dict.fromkeys((frequent, int(counts[: len(held[0])].argmin()))):
+    for one in dict.fromkeys((strong, int(counts[: len(held[0])].argmin()))):
         if one >= len(held[0]):
             return "block {block} routes tokens to more experts than it has matrices of"
         with _without_expert(held, one):
             without = _rows(experts(*args, **kwargs))
         changed = (with_it != without).any(-1).reshape(-1, len(call.chosen)).any(0)
         own = call.chosen[:, one]
-        if bool((changed & ~own).any()) or bool(changed.any()) != bool(own.any()):
+        if bool((changed & ~own).any()) or (one == strong and not bool(changed.any())):
             return f"expert {one} of block {{block}} computes for other tokens than those routed to it"
     return ""
 

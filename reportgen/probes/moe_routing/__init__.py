@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -112,7 +112,7 @@ class MoeRouting(Probe[Options, Routing]):
         return len(case.options.prompts)
 
 
-def passes_of(case: Case, prompts: Prompts, special_tokens: SpecialTokens, *, gates: bool) -> list[Pass]:
+def passes_of(case: Case[Any], prompts: Prompts, special_tokens: SpecialTokens, *, gates: bool) -> list[Pass]:
     """Each text with its routes and scores; then, of `gates`, the same with the routers' distributions.
 
     Raises:
@@ -127,7 +127,7 @@ def passes_of(case: Case, prompts: Prompts, special_tokens: SpecialTokens, *, ga
     return routes + [Pass(tokens, (GATES_NEED,), partial=True) for tokens in texts if gates]
 
 
-def counted_positions(case: Case, tokens: Sequence[int], special_tokens: SpecialTokens) -> list[int]:
+def counted_positions(case: Case[Any], tokens: Sequence[int], special_tokens: SpecialTokens) -> list[int]:
     """Positions of a text that count."""
     special = case.tokenizer.special_ids if special_tokens == "exclude" else frozenset()
     return [position for position, token in enumerate(tokens) if token not in special]

@@ -80,18 +80,19 @@ def _tell_unused(view: View) -> str:
 
 
 def _tell_margin(view: View) -> str:
-    undecided = view.metric("undecided")
-    share = write_share(undecided)
+    undecided, flips = view.metric("undecided"), view.metric("rounding_flips")
     if (undecided or 0.0) < TOLD:
         return say(
             "moe_routing.decided",
             "Its routes are decided by more than rounding moves: {share} have a margin within the noise.",
-            share=share,
+            share=write_share(undecided),
         )
     return say(
         "moe_routing.undecided",
-        "{share} of its routes have a margin within the noise: rounding may decide which experts those tokens take.",
-        share=share,
+        "Rounding alone flips {flips} of its routes, and {share} have a margin within the noise: the most that "
+        "rounding moved any.",
+        flips=write_share(flips),
+        share=write_share(undecided),
     )
 
 

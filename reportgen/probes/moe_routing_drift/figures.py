@@ -29,8 +29,8 @@ def _draw_by_margin(view: View) -> Rankings:
         OTHER: say("moe_drift.rounded", "rounding alone: {model}", model=view.models[1].name),
     }
     tables = {which: view.by_margin(which) for which in titles}
-    shares = [row["share"] or 0.0 for rows in tables.values() for row in rows]
-    told = [f"{_name_range(row)}: {write_share(row['share'])}" for row in tables[PAIR] if row["routes"]]
+    shares = [row["share"] for rows in tables.values() for row in rows]
+    told = [f"{_name_range(row)}: {write_share(row['share'])}" for row in tables[PAIR]]
     return Rankings(
         name="margins",
         subject=(view.subject,),
@@ -45,27 +45,27 @@ def _draw_by_margin(view: View) -> Rankings:
             Ranking(
                 title=titles[which],
                 labels=[_label_range(row) for row in rows],
-                values=[0.0 if row["share"] is None else row["share"] for row in rows],
+                values=[row["share"] for row in rows],
             )
             for which, rows in tables.items()
         ],
-        value_label=say("moe_drift.margins.value", "share flipped, by margin as a multiple of the noise (n routes)"),
+        value_label=say("moe_drift.margins.value", "share flipped, by margin in multiples of the noise (routes)"),
         value_range=(0.0, max(*shares, 0.01)),
         model=view.models[0].id,
     )
 
 
 def _label_range(row: Mapping[str, Any]) -> str:
-    return say("moe_drift.counted", "{range} (n = {count})", range=_name_range(row), count=write_count(row["routes"]))
+    return say("moe_drift.counted", "{range} ({count})", range=_name_range(row), count=write_count(row["routes"]))
 
 
 def _name_range(row: Mapping[str, Any]) -> str:
     low, high = row["from"], row["to"]
     if high is None:
-        return say("moe_drift.above", "above {low} ×", low=write_setting(low))
+        return say("moe_drift.above", "> {low}", low=write_setting(low))
     if not low:
-        return say("moe_drift.within", "up to {high} × (noise)", high=write_setting(high))
-    return say("moe_drift.between", "{low} to {high} ×", low=write_setting(low), high=write_setting(high))
+        return say("moe_drift.within", "≤ {high}", high=write_setting(high))
+    return say("moe_drift.between", "{low}–{high}", low=write_setting(low), high=write_setting(high))
 
 
 def _draw_by_block(view: View) -> Curves:

@@ -86,7 +86,7 @@ def _share_of(some: Chosen, of: Chosen) -> NDArray[np.float32]:
 
 
 def _count_by_margin(which: str, times: Numbers, flipped: Chosen) -> Rows:
-    """A row for every range of multiples up to the last that has routes."""
+    """A row for every range of multiples."""
     rows: Rows = []
     for low, high in pairwise(EDGES):
         inside = (times > low) & (times <= high) if low else times <= high

@@ -16,7 +16,5 @@ class View(SubjectView):
     """A pair of models."""
 
     def by_margin(self, which: str) -> list[dict[str, Any]]:
-        """Ranges of margins from the smallest, up to the last in which anything has routes."""
-        rows = self.rows("margins")
-        lows = [row["from"] for row in rows if row["routes"]]
-        return [row for row in rows if row["model"] == which and row["from"] <= max(lows, default=0.0)]
+        """Ranges of margins that hold routes, from the smallest."""
+        return [row for row in self.rows("margins") if row["model"] == which and row["routes"]]
