@@ -121,7 +121,10 @@ def test_special_tokens_count_where_they_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_model_without_experts_is_skipped_with_that_reason(tmp_path: Path) -> None:
-    outcome = measure(save_tiny(tmp_path / "m"))
+    models = {"dense": save_tiny(tmp_path / "dense"), "routed": save_routed(tmp_path / "routed")}
+    outcomes = run_probes(models, {"experts": {"probe": "moe_routing", "prompts": TEXTS[:1]}}).outcomes["experts"]
+    assert outcomes["routed"].status == "ok"
+    outcome = outcomes["dense"]
     assert outcome.status == "skipped"
     assert outcome.reason == "the configuration of LlamaForCausalLM has no routed experts"
 

@@ -119,19 +119,20 @@ def _reason_against_router(experts: nn.Module, calls: Sequence[_Heard]) -> str:
 
 
 def _reason_against_experts(experts: nn.Module, call: RouterCall, given: tuple[Any, Any]) -> str:
-    """Without one expert, tokens routed to it come out otherwise and no others do; so without one that fewest have.
+    """Without one expert, tokens routed to it come out otherwise and no others do: tried with the one that has most
+    weight, the one of those that not every token is routed to, and the one that fewest are routed to.
 
     A number format may round away what an expert of little weight gives: of the tokens routed to that which has most
     weight, some must move.
     """
     counts = call.chosen.sum(0)
     share = counts if call.weights is None else call.weights.nan_to_num().sum(0)
-    partly = torch.where(counts < len(call.chosen), share, 0)
-    strong = int((partly if bool(partly.any()) else share).argmax())
+    strong = int(share.argmax())
+    partly = int(torch.where(counts < len(call.chosen), share, 0).argmax())
     held = [parameter for parameter in experts.parameters(recurse=False) if parameter.ndim == 3]
     args, kwargs = given
     with_it = _rows(experts(*args, **kwargs))
-    for one in dict.fromkeys((strong, int(counts[: len(held[0])].argmin()))):
+    for one in dict.fromkeys((strong, partly, int(counts[: len(held[0])].argmin()))):
         if one >= len(held[0]):
             return "block {block} routes tokens to more experts than it has matrices of"
         with _without_expert(held, one):
