@@ -19,6 +19,9 @@ GOLDEN = Path(__file__).parent / "golden" / "definitions.json"
 LONG = {"long": {"probe": "attention_grid", "prompts": ["an apple a day", "apple " * 300]}}
 """Beyond what is kept whole: attention is reduced to bins."""
 
+OF_ROUNDING = {"rerouted.flips", "rerouted.margins"}
+"""Multiples of what rounding moves, which is another number on another machine."""
+
 
 def measure_folder(folder: Path) -> dict[str, Any]:
     """Versions, and of every number its mean and its size."""
@@ -44,6 +47,7 @@ def measure_folder(folder: Path) -> dict[str, Any]:
             f"{id}.{name}": value
             for id, outcome in outcomes.items()
             for name, value in summarise_outcome(outcome).items()
+            if f"{id}.{name}" not in OF_ROUNDING
         },
     }
 
