@@ -128,6 +128,10 @@ WORDS: dict[str, Any] = {
 }
 
 
+ROUTED: dict[str, Any] = {"routed": {"probe": "moe_routing", "prompts": TEXTS}}
+"""What asks for a model with routed experts."""
+
+
 def sparse(dictionaries: Path) -> dict[str, Any]:
     """The probes of sparse features of one model, on dictionaries that lie in a folder."""
     probes: dict[str, Any] = {
@@ -149,3 +153,8 @@ def of_two(base: str, other: str, dictionaries: Path) -> dict[str, Any]:
         "across": {"probe": "patchscope_across", "targets": ["identity"], "continue": 2, **pair},
         "alike": {"probe": "similarity_between_models", "k": 2, "permutations": 19, **pair},
     }
+
+
+def of_two_routed(base: str, other: str) -> dict[str, Any]:
+    """The probes of a pair of models with routed experts."""
+    return {"rerouted": {"probe": "moe_routing_drift", "base": base, "other": other, "prompts": TEXTS}}

@@ -183,16 +183,17 @@ def save_config_alone(folder: Path, kind: str) -> Path:
     said = {"model_type": kind, "architectures": [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[kind]]}
     (folder / "config.json").write_text(json.dumps(said))
     save_file({"nothing": torch.zeros(1)}, folder / "model.safetensors")
-    return _with_tokenizer(folder)
+    return save_tokenizer(folder)
 
 
 def save_shrunk(folder: Path, kind: str) -> Path:
     """Such a model as a folder that `source:` can name."""
     shrunk_model(kind).save_pretrained(folder)
-    return _with_tokenizer(folder)
+    return save_tokenizer(folder)
 
 
-def _with_tokenizer(folder: Path) -> Path:
+def save_tokenizer(folder: Path) -> Path:
+    """Puts the tiny tokenizer beside weights."""
     (folder / "tokenizer.json").write_text(tokenizer_json())
     (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<bos>", "eos_token": "<eos>"}))
     return folder

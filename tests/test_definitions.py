@@ -19,20 +19,25 @@ GOLDEN = Path(__file__).parent / "golden" / "definitions.json"
 LONG = {"long": {"probe": "attention_grid", "prompts": ["an apple a day", "apple " * 300]}}
 """Beyond what is kept whole: attention is reduced to bins."""
 
+OF_ROUNDING = {"rerouted.flips", "rerouted.margins"}
+"""Multiples of what rounding moves, which is another number on another machine."""
+
 
 def measure_folder(folder: Path) -> dict[str, Any]:
     """Versions, and of every number its mean and its size."""
     from reportgen.running.outcome_key import DEFINITIONS
-    from tests.all_probes import CHANGING, FIRST, READING, WORDS, of_two, sparse
+    from tests.all_probes import CHANGING, FIRST, READING, ROUTED, WORDS, of_two, of_two_routed, sparse
     from tests.runs import run_probes
     from tests.tiny import save_tiny
     from tests.tiny_dictionaries import save_dictionaries
 
     models = {name: save_tiny(folder / name, "gemma2", seed=seed) for name, seed in (("m", 0), ("n", 1))}
+    models |= {name: save_tiny(folder / name, "mixtral", seed=seed) for name, seed in (("e", 0), ("f", 1))}
     dictionaries = save_dictionaries(folder / "dictionaries", layers=[2])
     alone = FIRST | READING | CHANGING | WORDS | LONG | sparse(dictionaries)
     of_one = {id: probe | {"models": ["m"]} for id, probe in alone.items()}
-    results = run_probes(models, of_one | of_two("m", "n", dictionaries))
+    routed = {id: probe | {"models": ["e"]} for id, probe in ROUTED.items()} | of_two_routed("e", "f")
+    results = run_probes(models, of_one | of_two("m", "n", dictionaries) | routed)
     outcomes = {id: outcome for id, by in results.outcomes.items() for outcome in by.values()}
     assert {id: outcome.reason for id, outcome in outcomes.items() if outcome.status != "ok"} == {}
     return {
@@ -42,6 +47,7 @@ def measure_folder(folder: Path) -> dict[str, Any]:
             f"{id}.{name}": value
             for id, outcome in outcomes.items()
             for name, value in summarise_outcome(outcome).items()
+            if f"{id}.{name}" not in OF_ROUNDING
         },
     }
 

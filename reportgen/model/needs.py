@@ -38,6 +38,13 @@ class Site(Enum):
     """(head x position x head width) the query vectors of a block before its rotary embedding turns them."""
     KEYS = "keys"
     """(head x position x head width) the key vectors that each head of a block reads, before they are turned."""
+    ROUTES = "routes"
+    """(position x expert) 1 for the routed experts of a block that compute for a token, else 0."""
+    ROUTER_SCORES = "router scores"
+    """(position x expert) what a block's router compares, the highest chosen; -inf where an expert may not be."""
+    GATES = "gates"
+    """(position x expert) a block's router as a distribution: a softmax of its logits, or their sigmoids over their
+    sum."""
 
 
 SEEN_ALONE = frozenset({Site.SCORES, Site.VALUES, Site.QUERIES, Site.KEYS})

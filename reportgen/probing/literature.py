@@ -79,6 +79,15 @@ FAN_2018 = Source(
     "https://arxiv.org/abs/1805.04833",
     "inproceedings",
 )
+FEDUS_2022 = Source(
+    "fedus2022switch",
+    ("William Fedus", "Barret Zoph", "Noam Shazeer"),
+    "Switch Transformers: Scaling to Trillion Parameter Models with Simple and Efficient Sparsity",
+    2022,
+    "Journal of Machine Learning Research 23(120)",
+    "https://arxiv.org/abs/2101.03961",
+    "article",
+)
 GEVA_2021 = Source(
     "geva2021memories",
     ("Mor Geva", "Roei Schuster", "Jonathan Berant", "Omer Levy"),
@@ -301,6 +310,15 @@ RAJAMANOHARAN_2024 = Source(
     2024,
     "arXiv:2407.14435",
     "https://arxiv.org/abs/2407.14435",
+)
+SHAZEER_2017 = Source(
+    "shazeer2017moe",
+    ("Noam Shazeer", "Azalia Mirhoseini", "Krzysztof Maziarz", "Andy Davis", "Quoc Le", "Geoffrey Hinton", "Jeff Dean"),
+    "Outrageously Large Neural Networks: The Sparsely-Gated Mixture-of-Experts Layer",
+    2017,
+    "International Conference on Learning Representations",
+    "https://arxiv.org/abs/1701.06538",
+    "inproceedings",
 )
 SONG_2012 = Source(
     "song2012dependence",

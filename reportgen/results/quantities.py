@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Dim = Literal[
     "layer", "block", "head", "query", "key", "position", "token", "feature",
-    "component", "prompt", "item", "pair", "rank", "step", "other_layer",
+    "component", "prompt", "item", "pair", "rank", "step", "other_layer", "expert",
 ]  # fmt: skip
 DIMS: tuple[str, ...] = get_args(Dim)
 

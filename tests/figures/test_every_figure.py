@@ -13,7 +13,7 @@ from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN
 from reportgen.results.bundle import Bundle
 from reportgen.workflows.measuring import measure
-from tests.all_probes import CHANGING, FIRST, READING, WORDS, of_two, sparse
+from tests.all_probes import CHANGING, FIRST, READING, ROUTED, WORDS, of_two, of_two_routed, sparse
 from tests.figures_checked.faults import find_faults
 from tests.tiny import save_tiny
 from tests.tiny_dictionaries import save_dictionaries
@@ -47,6 +47,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def test_figures_and_slides_of_every_probe_are_legible_and_true(tiny: Bundle) -> None:
     assert find_faults(tiny, Presentation()) == []
+
+
+def test_figures_of_routed_experts_are_legible_and_true(tmp_path: Path) -> None:
+    models = {id: str(save_tiny(tmp_path / id, "mixtral", seed=seed)) for seed, id in enumerate(("one", "two"))}
+    battery = {"title": "Routed", "models": models, "probes": ROUTED | of_two_routed("one", "two")}
+    bundle = measure(read_battery(json.dumps(battery)), cache=False)
+    assert {one.status for by in bundle.outcomes.values() for one in by.values()} == {"ok"}
+    assert find_faults(bundle, Presentation()) == []
 
 
 @pytest.mark.slow

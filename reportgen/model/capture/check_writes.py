@@ -11,6 +11,7 @@ import torch
 
 from reportgen.model.capture.activation_functions import activation_functions_of
 from reportgen.model.capture.batches import join
+from reportgen.model.capture.check_routes import reason_against_routing
 from reportgen.model.capture.passes import run
 from reportgen.model.capture.position_table import count_position_rows
 from reportgen.model.capture.rotations import rotations_of
@@ -18,6 +19,7 @@ from reportgen.model.capture.trial import TOLERANCE, choose_trial_tokens, tolera
 from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
 from reportgen.model.network.matrices import bias_of, matrix_of
+from reportgen.model.network.routers import ROUTING
 from reportgen.model.network.scores import can_be_seen, scale_scores
 from reportgen.model.network.writers import Writer, writers_of
 
@@ -25,7 +27,8 @@ _WRITES = (Site.ATTENTION_WRITE, Site.MLP_WRITE)
 _INSIDE = {Site.HEADS: Site.ATTENTION_WRITE, Site.MEMORIES: Site.MLP_WRITE}
 _BEFORE_SOFTMAX = (Site.SCORES, Site.VALUES)
 _BEFORE_ROTATION = (Site.QUERIES, Site.KEYS)
-PROVEN_LATER = frozenset({*_WRITES, *_INSIDE, *_BEFORE_SOFTMAX, *_BEFORE_ROTATION, Site.ACTIVATIONS})
+_FOUND_WITH_WRITERS = frozenset({*_WRITES, *_INSIDE, *_BEFORE_SOFTMAX, *_BEFORE_ROTATION, Site.ACTIVATIONS})
+PROVEN_LATER = _FOUND_WITH_WRITERS | ROUTING
 
 
 def reason_against(model: LoadedModel, site: Site, blocks: Sequence[int] | None = None) -> str:
@@ -33,6 +36,8 @@ def reason_against(model: LoadedModel, site: Site, blocks: Sequence[int] | None 
 
     Found by a short pass, once.
     """
+    if site in ROUTING:
+        return reason_against_routing(model, site, blocks)
     whole = _known_reason(model, site, None)
     return whole if not whole or blocks is None else _known_reason(model, site, tuple(blocks))
 

@@ -9,14 +9,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from reportgen.model.needs import SEEN_ALONE, Need, Positions, Site
+from reportgen.model.needs import SEEN_ALONE, Need, Positions, Site, Unmeasurable
 from reportgen.model.network.anatomy import Anatomy
 from reportgen.model.network.attention import blocks_in_turn
+from reportgen.model.network.routers import ROUTING, Router, RouterCall, watch_routers
 from reportgen.model.network.scores import Seen, watch_attention
 from reportgen.model.network.writers import hook_side_writers
 
 _BY_HEAD = frozenset({Site.ATTENTION, *SEEN_ALONE})
 """Sites whose first axis, of one row, is the head."""
+_MASKED = frozenset({Site.SCORES, Site.ROUTER_SCORES})
+"""Sites that are -inf where something may not be."""
 
 
 Finite = tuple[str, torch.Tensor]
@@ -104,10 +107,10 @@ class Receiver:
         if chosen is not None:
             chosen = chosen if self._device is None else chosen.to(self._device)
             # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
-            # Scores are -inf where nothing is seen: the largest alone tells.
+            # Scores are -inf where nothing is seen or chosen: the largest alone tells.
             least, largest = torch.aminmax(chosen)
             self.seen += [
-                (f"{site.value} {index}", end) for end in ([largest] if site is Site.SCORES else [least, largest])
+                (f"{site.value} {index}", end) for end in ([largest] if site in _MASKED else [least, largest])
             ]
             state = self._states[self._want]
             self._states[self._want] = self.need.reducer.update(state, chosen, index=index, step=self._step)
@@ -173,7 +176,7 @@ def hook_receivers(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[
             activation = anatomy.activation_functions[index] if anatomy.activation_functions else None
             if activation is not None and any(r.wants(Site.ACTIVATIONS, index) for r in receivers):
                 handles.append(activation.register_forward_hook(_on_activation(receivers, index)))
-        with _take_scores(anatomy, receivers):
+        with _take_scores(anatomy, receivers), _take_routes(anatomy, receivers):
             yield
     finally:
         for handle in handles:
@@ -200,6 +203,38 @@ def _take_scores(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[No
 
     with watch_attention(blocks, take):
         yield
+
+
+@contextmanager
+def _take_routes(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
+    """What the routers decide that somebody wants; nothing is touched where nobody does."""
+    wanted = {
+        router.experts: (block, router)
+        for block, router in enumerate(anatomy.routers)
+        if router is not None and any(r.wants(site, block) for r in receivers for site in ROUTING)
+    }
+    if not wanted:
+        yield
+        return
+
+    def take(module: nn.Module, call: RouterCall | None) -> None:
+        block, router = wanted[module]
+        if call is None:
+            raise Unmeasurable(f"what chooses among the experts of block {block} is not seen in a longer pass")
+        for receiver in receivers:
+            for site in ROUTING:
+                if receiver.wants(site, block):
+                    receiver.take(site, block, _read_site(call, router, site))
+
+    with watch_routers(list(wanted), take):
+        yield
+
+
+def _read_site(call: RouterCall, router: Router, site: Site) -> torch.Tensor:
+    """(token x expert)"""
+    if site is Site.GATES:
+        return call.read_gates(router.gate)
+    return call.scores if site is Site.ROUTER_SCORES else call.chosen.float()
 
 
 def stream_of(output: Any) -> torch.Tensor:

@@ -28,7 +28,7 @@ _HEADS = (
 _KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
 _HIDDEN_SIZE = ("hidden_size", "n_embd", "d_model")
 _FEATURES = ("intermediate_size", "n_inner", "ffn_dim", "decoder_ffn_dim", "ffn_hidden_size")
-_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 _CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "n_ctx", "seq_length")
 _TEXT_PARTS = ("text_config", "language_config", "llm_config")
 _WITHOUT_ATTENTION = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm"})
@@ -61,6 +61,8 @@ class ModelFacts:
     """How far back the local attention layers see, where there are any."""
     chat_template: bool
     """Whether the tokenizer's files hold one."""
+    experts: int | None = None
+    """Routed experts of a block, of those blocks that have some; None where all are dense."""
 
 
 def read_facts(config_path: Path, tokenizer_folder: Path | None = None) -> ModelFacts:
@@ -72,6 +74,7 @@ def read_facts(config_path: Path, tokenizer_folder: Path | None = None) -> Model
     config = read_config(config_path)
     text = _text_part(config)
     heads = None if text.get("model_type") in _WITHOUT_ATTENTION else _read_first_size(text, _HEADS)
+    experts = _count_experts(text)
     return ModelFacts(
         model_type=config["model_type"],
         architecture=_architecture(config),
@@ -79,11 +82,12 @@ def read_facts(config_path: Path, tokenizer_folder: Path | None = None) -> Model
         heads=heads,
         kv_heads=None if heads is None else _kv_heads(text, heads),
         hidden_size=_read_first_size(text, _HIDDEN_SIZE),
-        features=None if _read_first_size(text, _EXPERTS) else _read_first_size(text, _FEATURES),
+        features=None if experts else _read_first_size(text, _FEATURES),
         vocabulary=_read_first_size(text, ("vocab_size",)) or _read_first_size(config, ("vocab_size",)),
         context_length=_read_first_size(text, _CONTEXT),
         sliding_window=_read_first_size(text, ("sliding_window",)) if text.get("use_sliding_window", True) else None,
         chat_template=has_chat_template(tokenizer_folder or config_path.parent),
+        experts=experts,
     )
 
 
@@ -150,6 +154,15 @@ def _count_listed_blocks(config: Config) -> int | None:
     """Number of blocks where their kinds are listed one by one."""
     values = (config.get(key) for key in _LAYER_BY_LAYER)
     return next((len(value) for value in values if isinstance(value, list | str) and value), None)
+
+
+def _count_experts(config: Config) -> int | None:
+    """Routed experts: HunYuan may list them block by block, DBRX has them in a part of its own."""
+    inner = config.get("ffn_config")
+    listed = [config[key] for key in _EXPERTS if isinstance(config.get(key), list)]
+    counts = [count for of_blocks in listed for count in of_blocks if type(count) is int and count > 0]
+    nested = _read_first_size(inner, _EXPERTS) if isinstance(inner, dict) else None
+    return _read_first_size(config, _EXPERTS) or nested or max(counts, default=None)
 
 
 def _kv_heads(config: Config, heads: int) -> int:

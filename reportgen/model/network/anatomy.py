@@ -13,6 +13,7 @@ from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.attention import Modules, attentions_of, few_tokens
 from reportgen.model.network.ends import Ends, ends_of, named_ends_of
 from reportgen.model.network.held import device_of_ids
+from reportgen.model.network.routers import Router
 from reportgen.model.network.writers import Writer, named_attention_writer, named_mlp_writer
 
 Network = Any
@@ -46,6 +47,8 @@ class Anatomy:
     """(block) by what it multiplies the stream before it adds: Gemma 4 does; of none where no block does."""
     activation_functions: Sequence[nn.Module | None] = ()
     """(block) that of its MLP, None where none is found; empty where nobody has asked."""
+    routers: Sequence[Router | None] = ()
+    """(block) where it routes tokens to experts, None where it does not; empty where nobody has asked."""
     several_streams: bool = False
     """Whether the blocks hand on more than one row of numbers a token."""
 

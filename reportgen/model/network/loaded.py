@@ -60,6 +60,8 @@ class LoadedModel:
         nothing did."""
         self.no_sum: dict[int, str] | None = None
         """Blocks of which what they add is no sum of what parts write -> why; None where nobody has asked."""
+        self.no_routes: dict[int, str] = {}
+        """Blocks with experts whose routes cannot be seen -> why."""
         self.no_pattern: dict[int, str] = {}
         """Blocks in which something looked like attention and was found to be none -> what it does."""
         self.rotations: dict[int, Rotation] | None = None
