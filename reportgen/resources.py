@@ -10,12 +10,13 @@ IN_WHEEL = {
     "prompts": "prompt_sets",
     "reports": "batteries",
     "requirements": "requirements",
+    "schemas": "schemas",
 }
-"""Folder of a checkout -> where a wheel has it, whole or (of the last two) what `reportgen demo` wants of it."""
+"""Folder of a checkout -> where a wheel has it: whole, or (reports, requirements) what `reportgen demo` wants of it."""
 
 
 @cache
-def folder(name: Literal["templates", "prompts", "reports", "requirements"]) -> Path:
+def folder(name: Literal["templates", "prompts", "reports", "requirements", "schemas"]) -> Path:
     """The folder of that name.
 
     Raises:

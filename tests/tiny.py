@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -74,9 +75,21 @@ def configurations() -> dict[str, transformers.PretrainedConfig]:
 FAMILIES = tuple(configurations())
 
 
+NEWER = ("NemotronHConfig", "OlmoHybridConfig", "BailingHybridConfig")
+"""What the lowest version of transformers that is supported does not have yet."""
+
+
+class _Configurations:
+    """Those of transformers; a newer one that it lacks is None, whatever is asked of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        lacks = name in NEWER and not hasattr(transformers, name)
+        return (lambda **sizes: None) if lacks else getattr(transformers, name)
+
+
 def hybrid_configurations() -> dict[str, transformers.PretrainedConfig]:
     """A configuration a family in which only some of four blocks have attention: see `WITH_ATTENTION`."""
-    t = transformers
+    t = _Configurations()
     sizes = {**_SIZES, "num_hidden_layers": 4}
     uncounted = {name: size for name, size in sizes.items() if name != "num_hidden_layers"}
     alternating = {"layer_types": ["linear_attention", "full_attention"] * 2}
@@ -87,7 +100,7 @@ def hybrid_configurations() -> dict[str, transformers.PretrainedConfig]:
         "mamba_n_heads": 4, "mamba_d_head": 12, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_d_conv": 4,
         "mamba_expand": 2, "mamba_chunk_size": 8,
     }  # fmt: skip
-    return {
+    made = {
         "jamba": t.JambaConfig(
             **sizes, attn_layer_offset=1, attn_layer_period=2, expert_layer_offset=1, expert_layer_period=2,
             num_experts=4, **_EXPERTS, mamba_d_state=8, mamba_dt_rank=4,
@@ -120,6 +133,7 @@ def hybrid_configurations() -> dict[str, transformers.PretrainedConfig]:
             first_k_dense_replace=1, n_group=1, topk_group=1, **alternating,
         ),
     }  # fmt: skip
+    return {family: config for family, config in made.items() if config is not None}
 
 
 WITH_ATTENTION = {family: (2,) if family == "nemotron_h" else (1, 3) for family in hybrid_configurations()}

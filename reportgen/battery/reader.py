@@ -13,6 +13,7 @@ from reportgen import language
 from reportgen.baseline.tolerance import ToleranceEntry, may_match
 from reportgen.battery.broken_probe import AnyOptions, BrokenProbe
 from reportgen.battery.checkpoints import has_wildcard, is_glob
+from reportgen.battery.deprecations import find_deprecated
 from reportgen.battery.matrix import KEY as MATRIX
 from reportgen.battery.matrix import Matrix, expand_matrix, select_models
 from reportgen.battery.model_entry import STRICT, ModelEntry
@@ -91,6 +92,8 @@ class Battery:
     and the models of a matrix that of their key."""
     commits: Mapping[str, str] = field(default_factory=dict)
     """Model id -> the commits that its hub ids were resolved to before; where one is missing, it is resolved."""
+    warnings: tuple[Mistake, ...] = ()
+    """What a coming version will not take, each with its line; nothing is wrong yet."""
 
     @property
     def folder(self) -> Path:
@@ -159,7 +162,8 @@ def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) 
     places = {f"models.{id}": reading.places[id] for id in battery.models}
     places |= {f"probes.{id}": ("probes", id) for id in battery.probes}
     lines = {name: line for name, place in places.items() if (line := source.lines.get(place)) is not None}
-    return replace(battery, lines={**lines, **_find_prompt_lines(battery, source)})
+    warnings = tuple(source.mistakes(find_deprecated(source.value)))
+    return replace(battery, lines={**lines, **_find_prompt_lines(battery, source)}, warnings=warnings)
 
 
 def _find_prompt_lines(battery: Battery, source: Source) -> dict[str, int]:

@@ -1,15 +1,18 @@
 """The JSON Schemas of a battery and of what it names, for editors that complete and check YAML while it is written."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from reportgen.battery import deprecations
 from reportgen.battery.matrix import Matrix
 from reportgen.battery.model_entry import ModelEntry
 from reportgen.battery.probe_keys import ProbeKeys
 from reportgen.battery.reader import BatteryFile
+from reportgen.battery.schema_examples import FILES, KEYS
 from reportgen.errors import BatteryError
 from reportgen.look.theme import BUILT_IN, Theme
 from reportgen.probes import registry
@@ -18,6 +21,8 @@ from reportgen.results.schema import ID
 from reportgen.text.prompts import FILE_NAME, PromptSet
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+NAMESPACE = "urn:reportgen:schema"
+"""What the names of the schemas begin with: they stay, wherever the files lie."""
 
 Schema = dict[str, Any]
 
@@ -30,6 +35,8 @@ def battery_schema() -> Schema:
     definitions: Schema = shared["$defs"]
     top = definitions.pop(BatteryFile.__name__)
     entries = {probe.name: _entry(probe, definitions, references[probe.options, "validation"]) for probe in probes}
+    for probe in probes:  # each is copied into its entry, and nothing else refers to it
+        definitions.pop(_name_of(references[probe.options, "validation"]), None)
     models_by_id = _require_ids({"anyOf": [{"type": "string"}, references[ModelEntry, "validation"]]})
     top["properties"]["models"] |= models_by_id
     definitions[Matrix.__name__]["properties"]["models"] |= models_by_id
@@ -37,17 +44,20 @@ def battery_schema() -> Schema:
     top["properties"]["matrix"] = {**references[Matrix, "validation"], "description": about}
     top["anyOf"] = [{"required": ["models"]}, {"required": ["matrix"]}]
     top["properties"]["probes"] |= _require_ids({"anyOf": [{"$ref": f"#/$defs/{name}"} for name in entries]})
-    return {"$schema": DIALECT, **top, "title": "Battery of reportgen", "$defs": definitions | entries}
+    definitions |= entries
+    _add_examples({**definitions, BatteryFile.__name__: top})
+    _mark_deprecated(top, definitions, entries)
+    return {**top, **_head("battery", "Battery of reportgen"), "$defs": definitions}
 
 
 def theme_schema() -> Schema:
     """That of the file of a theme, in which no key must stand: what it lacks is as in the theme that it extends."""
     schema = Theme.model_json_schema()
+    _add_examples({Theme.__name__: schema})
     own = {key: value for key, value in schema["properties"].items() if key != "font_sha256"}
     base = {"enum": list(BUILT_IN), "default": "paper", "description": "The theme that has what this one lacks."}
     return {
-        "$schema": DIALECT,
-        "title": "Theme of reportgen",
+        **_head("theme", "Theme of reportgen"),
         "type": "object",
         "properties": {"extends": base, **own},
         "additionalProperties": False,
@@ -58,11 +68,11 @@ def prompts_schema() -> Schema:
     """That of a file of prompt sets: each under its name, with what is known about it, or as a bare list."""
     schema = PromptSet.model_json_schema(ref_template="#/$defs/{model}")
     definitions = schema.pop("$defs", {})
+    _add_examples({**definitions, PromptSet.__name__: schema})
     bare = {**schema["properties"]["prompts"], "description": "A set of which nothing more is known."}
     either = {"anyOf": [{"$ref": f"#/$defs/{PromptSet.__name__}"}, bare]}
     return {
-        "$schema": DIALECT,
-        "title": "Prompt sets of reportgen",
+        **_head("prompts", "Prompt sets of reportgen"),
         "type": "object",
         "patternProperties": {f"^{FILE_NAME.pattern}$": either},
         "additionalProperties": False,
@@ -95,7 +105,7 @@ def _require_ids(value: Schema) -> Schema:
 
 def _entry(probe: Probe[Any, Any], definitions: Schema, reference: Schema) -> Schema:
     """What may stand under an id for this probe: its name, a subset of models unless it is of a pair, its options."""
-    options = definitions[reference["$ref"].rpartition("/")[2]]
+    options = definitions[_name_of(reference)]
     subset = {
         "type": "array",
         "items": {"type": "string"},
@@ -106,7 +116,7 @@ def _entry(probe: Probe[Any, Any], definitions: Schema, reference: Schema) -> Sc
     return {
         "type": "object",
         "description": explanation(probe).shows or probe.question,
-        "properties": {"probe": {"const": probe.name}, **which, **_keys(), **options.get("properties", {})},
+        "properties": {"probe": {"const": probe.name}, **which, **_keys(), **deepcopy(options.get("properties", {}))},
         "required": ["probe", *options.get("required", [])],
         "additionalProperties": False,
     }
@@ -114,5 +124,35 @@ def _entry(probe: Probe[Any, Any], definitions: Schema, reference: Schema) -> Sc
 
 def _keys() -> Schema:
     """What every probe takes in addition to its options."""
-    properties: Schema = ProbeKeys.model_json_schema()["properties"]
+    schema = ProbeKeys.model_json_schema()
+    _add_examples({ProbeKeys.__name__: schema})
+    properties: Schema = schema["properties"]
     return properties
+
+
+def _name_of(reference: Schema) -> str:
+    """The definition that a reference names."""
+    return str(reference["$ref"]).rpartition("/")[2]
+
+
+def _head(kind: str, title: str) -> Schema:
+    return {"$schema": DIALECT, "$id": f"{NAMESPACE}:{kind}", "title": title, "examples": [FILES[kind]]}
+
+
+def _add_examples(schemas: Mapping[str, Schema]) -> None:
+    """Puts the examples of keys into the schemas, by the names of their classes."""
+    for name, examples in KEYS.items():
+        for key, values in examples.items() if name in schemas else ():
+            schemas[name]["properties"][key]["examples"] = values
+
+
+def _mark_deprecated(top: Schema, definitions: Schema, entries: Mapping[str, Schema]) -> None:
+    """Says of what goes that it does, so that editors strike it through; of a probe that stays they do not."""
+    for one in deprecations.DEPRECATED:
+        of_probes = [entry for name, entry in entries.items() if one.probe in ("", name)]
+        holders = {"battery": [top], "model": [definitions[ModelEntry.__name__]], "probe": of_probes}[one.kind]
+        for holder in holders if one.version is None else ():
+            if not one.key:
+                holder["deprecated"] = True
+            elif one.key in holder["properties"]:
+                holder["properties"][one.key]["deprecated"] = True

@@ -5,11 +5,13 @@ never come back. Nothing inside a process can tell of its own end, so another on
 an end without a word is a failure of just that. A run then goes on without it; what was finished lies in the cache.
 """
 
+import _thread
 import json
 import os
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +27,8 @@ _FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 _KILLED_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 _AGAIN = 1.0
 """Seconds within which a second signal is the first one, come by another way."""
+_SOON = 0.05
+"""Seconds after which a signal comes again that came while it could not be heard."""
 
 Piece = tuple[str, ...]
 """What is underway: its stage (import, load, measure, figures), and the names of what it is about."""
@@ -226,10 +230,25 @@ class _InterruptHandler:
         self._last = -_AGAIN
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        if _is_destroying(frame):
+            # raised there, it would be told as ignored, and the run would go on
+            later = threading.Timer(_SOON, _thread.interrupt_main, [number])
+            later.daemon = True
+            later.start()
+            return
         now = time.monotonic()
         again, self._last = now - self._last < _AGAIN, now
         if not again:
             raise KeyboardInterrupt
+
+
+def _is_destroying(frame: FrameType | None) -> bool:
+    """Whether an object's destructor runs, in which nothing that is raised reaches anybody."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def end_with(parent: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reportgen.battery.reader import load_battery
+from reportgen.battery.reader import Battery, load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.language import resolve_language
@@ -80,6 +80,7 @@ def run(
     path = Path(battery)
     chosen = BatteryChoice(path, tuple(only), device, dtype, threads)
     asked = chosen.load()
+    _tell_warnings(asked, progress)
     shown_as = choose_presentation(asked.presentation, language, theme, templates)
     outputs = check_formats(formats) if formats is not None else asked.outputs
     target = bundle_of(path, output, part)
@@ -149,7 +150,14 @@ def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = 
     from reportgen.running.outcome_cache import OutcomeCache
     from reportgen.running.plan import make_plan
 
-    return make_plan(load_battery(Path(battery), only), progress, OutcomeCache())
+    asked = load_battery(Path(battery), only)
+    _tell_warnings(asked, progress)
+    return make_plan(asked, progress, OutcomeCache())
+
+
+def _tell_warnings(battery: Battery, progress: Progress) -> None:
+    for warning in battery.warnings:
+        progress(f"warning: {warning.in_one_line}")
 
 
 def render(

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,15 @@ import jsonschema
 import pytest
 
 from reportgen import resources
-from reportgen.battery.schema import SCHEMAS, battery_schema, prompts_schema, theme_schema
+from reportgen.battery.reader import read_battery
+from reportgen.battery.schema import NAMESPACE, SCHEMAS, battery_schema, prompts_schema, theme_schema
+from reportgen.battery.schema_examples import FILES, KEYS
 from reportgen.cli.schema import KINDS
 from reportgen.documents.yaml_source import read_source
 from reportgen.look.theme import PAPER
 from reportgen.probes import registry
+from tests.pinned_versions import ROOT
+from tests.schema_files import write_schema
 
 REPORT = Path(__file__).parents[2] / "reports" / "llama-vs-gemma.yaml"
 
@@ -110,3 +115,63 @@ def test_a_theme_fits_its_schema_with_any_of_its_keys() -> None:
 
 def test_the_command_knows_every_schema() -> None:
     assert tuple(SCHEMAS) == KINDS
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_the_one_that_ships_is_of_this_version(kind: str) -> None:
+    file = resources.folder("schemas") / f"{kind}.json"
+    assert file.read_text(encoding="utf-8") == write_schema(kind), "python -m tests.schema_files"
+    assert json.loads(file.read_text(encoding="utf-8"))["$id"] == f"{NAMESPACE}:{kind}"
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_every_reference_leads_somewhere_and_nothing_is_left_over(kind: str) -> None:
+    schema = SCHEMAS[kind]()
+    referred = {node["$ref"] for node in _mappings(schema) if "$ref" in node}
+    assert referred == {f"#/$defs/{name}" for name in schema.get("$defs", {})}
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_its_example_fits_and_so_does_that_of_each_key(kind: str) -> None:
+    schema = SCHEMAS[kind]()
+    assert schema["examples"] == [FILES[kind]]
+    whole = jsonschema.Draft202012Validator(schema)
+    assert [error.message for error in whole.iter_errors(FILES[kind])] == []
+    for node in _mappings(schema):
+        # without its name, references are looked for in this very document
+        inner = {**{key: value for key, value in node.items() if key != "$id"}, "$defs": schema.get("$defs", {})}
+        for example in node.get("examples", []) if isinstance(node.get("examples"), list) else []:
+            assert jsonschema.Draft202012Validator(inner).is_valid(example), (node.get("title"), example)
+
+
+def test_its_example_is_a_battery() -> None:
+    assert list(read_battery(json.dumps(FILES["battery"])).probes) == list(FILES["battery"]["probes"])
+
+
+def test_every_key_that_is_not_chosen_from_a_list_has_an_example() -> None:
+    definitions = battery_schema()["$defs"] | {
+        "BatteryFile": battery_schema(), "PromptSet": prompts_schema()["$defs"]["PromptSet"], "Theme": theme_schema(),
+    }  # fmt: skip
+    for name in set(KEYS) - {"ProbeKeys"}:
+        for key, value in definitions[name]["properties"].items():
+            choices = [one for one in value.get("anyOf", [value]) if one.get("type") != "null"]
+            chosen = all("enum" in one or "const" in one or one.get("type") == "boolean" for one in choices)
+            assert chosen or value.get("examples"), (name, key)
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("reports", "battery"), ("prompts", "prompts")])
+def test_what_ships_names_its_schema_for_editors(folder: str, kind: str) -> None:
+    files = sorted((ROOT / folder).glob("*.yaml"))
+    assert files
+    for file in files:
+        said = file.read_text(encoding="utf-8").splitlines()[0]
+        assert said == f"# yaml-language-server: $schema=../schemas/{kind}.json", file.name
+        assert (file.parent / said.rpartition("=")[2]).is_file()
+
+
+def _mappings(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    for inner in node if isinstance(node, list) else ():
+        yield from _mappings(inner)
