@@ -122,7 +122,7 @@ def test_everything_that_a_battery_says_is_read() -> None:
     assert list(battery.models) == ["b", "a"]
     assert battery.models["b"].model_dump() == {
         "source": "demo:smollm2-135m-instruct", "name": None, "dtype": "auto", "device": "auto", "revision": None,
-        "threads": None, "batch": 1,
+        "threads": None, "batch": 1, "device_map": None, "offload": False, "stream": False, "attention": "eager",
     }  # fmt: skip
     assert battery.models["a"].device == "cuda:1"
     assert battery.outputs == ("pdf", "html")
