@@ -87,7 +87,7 @@ from reportgen.model.place import Held
 def anonymous():
     return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 
-base, peak, ended = anonymous(), 0, threading.Event()
+peak, ended = 0, threading.Event()
 def watch():
     global peak
     while not ended.wait(0.001):
@@ -101,19 +101,21 @@ ended.set()
 watching.join()
 import hashlib
 digest = hashlib.sha256(b"".join(one.float().numpy().tobytes() for one in found.tensors_of(need, 0))).hexdigest()
-print(peak - base, digest)
+print(peak, digest)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="anonymous memory is read from /proc")
 def test_the_anonymous_memory_of_a_streamed_model_stays_below_its_weights(tmp_path: Path) -> None:
-    """Converted weights are anonymous; those of the file's own dtype are its pages."""
+    """All of it, the interpreter's and the libraries' too. Converted weights are anonymous; those of the file's own
+    dtype are its pages.
+    """
     import transformers
 
     folder = save_tiny(tmp_path / "m")
     config = transformers.LlamaConfig(
-        vocab_size=320, hidden_size=512, intermediate_size=2048, num_hidden_layers=24, num_attention_heads=8,
+        vocab_size=320, hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=8,
         bos_token_id=0, eos_token_id=1,
     )  # fmt: skip
     torch.manual_seed(0)
@@ -130,7 +132,7 @@ def test_the_anonymous_memory_of_a_streamed_model_stays_below_its_weights(tmp_pa
     (whole, digest), (streamed, same) = ran
     assert digest == same
     assert int(whole) > weights
-    assert int(streamed) < 0.6 * weights
+    assert int(streamed) < weights
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_unless_it_may_be_offloaded() -> None:
