@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from reportgen.model.network.block_config import config_of_block, count_heads
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.windows import window_of
 
@@ -35,14 +36,17 @@ class AttentionShape:
 
 def attention_shapes(model: LoadedModel) -> list[AttentionShape | None]:
     """(block) None where a block has no attention, or none whose sizes are known."""
-    config, heads = model.network.config.get_text_config(), model.anatomy.heads
+    config = model.network.config.get_text_config()
     return [
-        _shape_of(config, heads, block) if heads is not None and _has_attention(model, config, block) else None
+        _shape_of(config_of_block(config, block), block) if _has_attention(model, config, block) else None
         for block in range(model.layers)
     ]
 
 
-def _shape_of(config: Any, heads: int, block: int) -> AttentionShape:
+def _shape_of(config: Any, block: int) -> AttentionShape | None:
+    heads = count_heads(config)
+    if heads is None:
+        return None
     whole = getattr(config, "hidden_size", 0) // heads
     query = next((width for name in _QUERY_WIDTHS if isinstance(width := getattr(config, name, None), int)), whole)
     value = next((width for name in _VALUE_WIDTHS if isinstance(width := getattr(config, name, None), int)), whole)
