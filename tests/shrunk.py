@@ -76,7 +76,7 @@ _SMALL_SIGHT = {
 _OWN: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [1, 3]},
     "cohere_compass_text": {"rope_parameters": {"full_attention": _ROPE, "sliding_attention": _ROPE}},
-    "dbrx": {"attn_config": {"rope_theta": 1e4}},
+    "dbrx": {"attn_config": {"rope_theta": 1e4, "clip_qkv": 8.0}},
     "deepseek_v2": {"num_experts_per_tok": 2},
     "deepseek_v4": {"o_groups": 2, "o_lora_rank": 8},
     "dots1": {"n_routed_experts": BLOCKS, "n_shared_experts": 1, "num_experts_per_tok": 2, "first_k_dense_replace": 1},
@@ -161,12 +161,12 @@ def _few(each_block: list[Any], size: int | None) -> list[Any]:
     return [kinds[at % len(kinds)] for at in range(BLOCKS)]
 
 
-def shrunk_model(kind: str) -> Any:
+def shrunk_model(kind: str, seed: int = 0) -> Any:
     """A small model of a type: every parameter random, and of a size that matters."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = shrunk_config(kind)
     model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             centre = 1.0 if parameter.ndim == 1 else 0.0
@@ -187,9 +187,9 @@ def save_config_alone(folder: Path, kind: str) -> Path:
     return _with_tokenizer(folder)
 
 
-def save_shrunk(folder: Path, kind: str) -> Path:
+def save_shrunk(folder: Path, kind: str, seed: int = 0) -> Path:
     """Such a model as a folder that `source:` can name."""
-    shrunk_model(kind).save_pretrained(folder)
+    shrunk_model(kind, seed).save_pretrained(folder)
     return _with_tokenizer(folder)
 
 
