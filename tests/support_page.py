@@ -37,7 +37,8 @@ def _describe_versions() -> Iterator[str]:
         probes = rows[0].probes
         proven, refused = [row for row in rows if not row.refused], [row for row in rows if row.refused]
         yield f"## transformers {number}\n"
-        yield f"{len(rows)} architectures: {len(proven)} are measured, {len(refused)} are refused. {len(probes)} probes.\n"
+        told = f"{len(proven)} are measured, {len(refused)} are refused"
+        yield f"{len(rows)} architectures, {len(probes)} probes: {told}.\n"
         yield from (
             "| architecture | model type | built of | probes | not measured |",
             "| --- | --- | --- | --- | --- |",
