@@ -88,7 +88,7 @@ def find_support(name: str) -> list[Architecture]:
         BatteryError: no architecture has this name.
     """
     table = read_support()
-    number = installed_version() if installed_version() in table else next(reversed(table))
+    number = installed_version() if installed_version() in table else list(table)[-1]
     rows = table[number]
     found = [row for row in rows if name.casefold() in (row.model_type.casefold(), row.name.casefold())]
     if not found:
