@@ -22,7 +22,9 @@ GROUPS = {
 }
 """Group -> what it means; the first four say what blocks are made of, and each architecture is in one of them."""
 
-_STATE = re.compile(r"Mamba|SSM|Recurrent|Rwkv|[xms]LSTM|DeltaNet|Lightning|ShortConv|LinearAttention|RgLru|RGLRU")
+_STATE = re.compile(
+    r"Mamba|BambaMixer|RecurrentBlock|Rglru|Rwkv|[xms]LSTM|Delta(Net|Attention)|Lightning|ShortConv|LinearAttention"
+)
 _ATTENTION = re.compile(r"Attention|Attn|MLA")
 _EXPERTS = re.compile(r"Experts?$|Sparse(Moe|MoE)|TopK?Router|TopkRouter|MoE$|Moe$")
 _HEADS = ("num_attention_heads", "num_key_value_heads", "head_dim", "num_global_key_value_heads", "global_head_dim")

@@ -61,7 +61,7 @@ def _row(row: Architecture) -> str:
 def _not_measured(row: Architecture) -> Iterator[str]:
     by_reason: dict[str, list[str]] = {}
     for probe, reason in row.reasons.items():
-        by_reason.setdefault(reason.removeprefix(f"not measurable in {row.name}: "), []).append(probe)
+        by_reason.setdefault(reason, []).append(probe)
     yield from (f"{_list(named)}: {reason}" for reason, named in by_reason.items())
     yield from (f"{_list([probe])}: only with `{options}`" for probe, options in row.limits.items())
 
@@ -71,4 +71,4 @@ def _list(probes: Sequence[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("<class", "&lt;class")
+    return text.replace("|", r"\|").replace("<", "&lt;")

@@ -75,7 +75,7 @@ class Row:
         """Notes how a probe ended; a reason that is not in words is wrong."""
         self.status[probe] = status
         if status != "ok":
-            self.reasons[probe] = reason
+            self.reasons[probe] = reason.removeprefix(f"not measurable in {self.architecture}: ")
             self._check_words(probe, reason)
             if status == "failed":
                 self.wrong.append(f"{probe}: {reason}")
@@ -121,6 +121,8 @@ def tried(kind: str, folder: Path, probes: Collection[str] | None = None) -> Row
     row.groups = _groups(network)
     dictionaries = save_dictionary(folder / "dictionaries" / "layer_2", 2, width=_width(network)).parent
     outcomes = _run(models, battery_of(dictionaries, probes), row)
+    if row.refused:  # what is not read has no streams that anybody saw
+        row.groups = [group for group in row.groups if group != "several streams"]
     if outcomes and built:
         row.wrong += compared(models["m"], outcomes)
     return row

@@ -54,15 +54,16 @@ def test_a_class_of_its_own_kind_gives_the_right_numbers_and_is_what_the_table_s
 @pytest.mark.timeout(4 * 3600)
 def test_every_class_gives_the_right_numbers_and_is_what_the_table_says(tmp_path: Path) -> None:
     probes, shipped = asked_probes(), shipped_rows()
+    assert json.loads(FILE.read_text())[version("transformers")]["probes"] == probes
     found = run_all(dict.fromkeys(KINDS, probes), tmp_path, 1, print)
     assert {kind: row["wrong"] for kind, row in found.items() if row["wrong"]} == {}
     assert [kind for kind in KINDS if told(found[kind], probes) != told(shipped[kind], probes)] == []
 
 
-def test_the_table_tells_of_every_class_and_every_probe() -> None:
+def test_the_table_tells_of_every_class_and_of_probes_of_every_site() -> None:
     held = json.loads(FILE.read_text())[version("transformers")]
     assert list(held["architectures"]) == list(KINDS)
-    assert held["probes"] == asked_probes()
+    assert set(ASKED) <= set(held["probes"]) <= set(asked_probes())
 
 
 def test_no_row_of_the_table_is_a_failure() -> None:

@@ -1,5 +1,6 @@
 """How large the attention of each block is: heads, their width, and how far they see. True without weights too."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +49,19 @@ def _shape_of(config: Any, block: int) -> AttentionShape | None:
     if heads is None:
         return None
     whole = getattr(config, "hidden_size", 0) // heads
-    query = next((width for name in _QUERY_WIDTHS if isinstance(width := getattr(config, name, None), int)), whole)
-    value = next((width for name in _VALUE_WIDTHS if isinstance(width := getattr(config, name, None), int)), whole)
-    return AttentionShape(block, heads, query, value, window_of(config, block))
+    query = _read_width(config, _QUERY_WIDTHS[:1]) or _add_latent_widths(config) or _read_width(config, _QUERY_WIDTHS)
+    value = _read_width(config, _VALUE_WIDTHS)
+    return AttentionShape(block, heads, query or whole, value or whole, window_of(config, block))
+
+
+def _read_width(config: Any, names: Sequence[str]) -> int | None:
+    return next((width for name in names if isinstance(width := getattr(config, name, None), int)), None)
+
+
+def _add_latent_widths(config: Any) -> int | None:
+    """A query of latent attention: what is turned by its position, and what is not."""
+    parts = [_read_width(config, (name,)) for name in ("qk_nope_head_dim", "qk_rope_head_dim")]
+    return None if None in parts else sum(part for part in parts if part is not None)
 
 
 def _has_attention(model: LoadedModel, config: Any, block: int) -> bool:
