@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     held: dict[str, Any] = json.loads(FILE.read_text()) if FILE.exists() else {}
     known = {} if asked.again else rows_of(held.get(number, {}))
     wanted = {kind: list(probes) if kind in asked.kinds else lacking(known.get(kind), probes) for kind in KINDS}
+    _import_all()
     rows = run_all({kind: missing for kind, missing in wanted.items() if missing}, WORK / number, asked.jobs, _say)
     for kind, row in rows.items():
         known[kind] = joined(known.get(kind), row)
@@ -130,14 +132,13 @@ def run_all(
     say(f"{len(waiting)} of {len(wanted)} architectures to try")
     running: dict[str, tuple[Any, float]] = {}
     fork = multiprocessing.get_context("fork")  # what is slow to import is imported once; no pass has run here
-    for module in pkgutil.walk_packages(reportgen.probes.__path__, "reportgen.probes."):
-        importlib.import_module(module.name)
-    gc.freeze()
     while waiting or running:
         while waiting and len(running) < jobs:
             kind = waiting.pop(0)
             process = fork.Process(target=_try_alone, args=(kind, wanted[kind], work / f"{kind}.json"))
-            process.start()
+            with warnings.catch_warnings():  # threads that libraries began wait for work, and hold nothing
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process.start()
             running[kind] = process, time.monotonic()
         time.sleep(0.05)
         for kind, (process, begun) in list(running.items()):
@@ -159,6 +160,13 @@ def run_all(
                 )
             )
     return {kind: json.loads((work / f"{kind}.json").read_text())["row"] for kind in wanted}
+
+
+def _import_all() -> None:
+    """Imports what probes import, once for all processes, and keeps it out of the way of their garbage collection."""
+    for module in pkgutil.walk_packages(reportgen.probes.__path__, "reportgen.probes."):
+        importlib.import_module(module.name)
+    gc.freeze()
 
 
 def _try_alone(kind: str, probes: list[str], file: Path) -> None:
