@@ -47,7 +47,7 @@ _SIZES = {
     "_sliding_window_pattern mamba_n_groups n_groups attn_layer_period hidden_size_multiplier",
     1: "n_group topk_group num_expert_group pad_token_id eos_token_id attn_layer_offset",
     0: "bos_token_id sep_token_id decoder_start_token_id",
-    128: "max_position_embeddings n_positions n_ctx max_seq_len context_length max_target_positions",
+    512: "max_position_embeddings n_positions n_ctx max_seq_len context_length max_target_positions",
 }  # fmt: skip
 _SIZE_OF = {name: size for size, names in _SIZES.items() for name in names.split()}
 
@@ -76,6 +76,7 @@ _SMALL_SIGHT = {
 _OWN: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [1, 3]},
     "cohere_compass_text": {"rope_parameters": {"full_attention": _ROPE, "sliding_attention": _ROPE}},
+    "dbrx": {"attn_config": {"rope_theta": 1e4, "clip_qkv": 8.0}},
     "deepseek_v2": {"num_experts_per_tok": 2},
     "deepseek_v4": {"o_groups": 2, "o_lora_rank": 8},
     "dots1": {"n_routed_experts": BLOCKS, "n_shared_experts": 1, "num_experts_per_tok": 2, "first_k_dense_replace": 1},
@@ -100,7 +101,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "qwen4_exp": {"text_config": _INDEXER},
     "qwen4_exp_text": _INDEXER,
     "reformer": {
-        "is_decoder": True, "axial_pos_shape": [8, 16], "axial_pos_embds_dim": [16, 16],
+        "is_decoder": True, "axial_pos_shape": [16, 32], "axial_pos_embds_dim": [16, 16],
         "attn_layers": ["local", "lsh"] * (BLOCKS // 2), "num_buckets": 4,
     },
     "roc_bert": {
@@ -160,12 +161,12 @@ def _few(each_block: list[Any], size: int | None) -> list[Any]:
     return [kinds[at % len(kinds)] for at in range(BLOCKS)]
 
 
-def shrunk_model(kind: str) -> Any:
+def shrunk_model(kind: str, seed: int = 0) -> Any:
     """A small model of a type: every parameter random, and of a size that matters."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = shrunk_config(kind)
     model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             centre = 1.0 if parameter.ndim == 1 else 0.0
@@ -186,9 +187,9 @@ def save_config_alone(folder: Path, kind: str) -> Path:
     return save_tokenizer(folder)
 
 
-def save_shrunk(folder: Path, kind: str) -> Path:
+def save_shrunk(folder: Path, kind: str, seed: int = 0) -> Path:
     """Such a model as a folder that `source:` can name."""
-    shrunk_model(kind).save_pretrained(folder)
+    shrunk_model(kind, seed).save_pretrained(folder)
     return save_tokenizer(folder)
 
 

@@ -1,4 +1,4 @@
-"""`reportgen models`: the demo models, what lies in the cache, and how to clear it."""
+"""`reportgen models`: the demo models, what lies in the cache and how to clear it, and which architectures are read."""
 
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from rich.filesize import decimal
 
 from reportgen.cli.terminal import tell, tell_json
 from reportgen.workflows.inventory import PARTS, clear_cache, take_inventory
+from reportgen.workflows.support import describe_support
 
 
 @click.command("models")
@@ -18,8 +19,17 @@ from reportgen.workflows.inventory import PARTS, clear_cache, take_inventory
     metavar="WHAT",
     help=f"Delete the converted files of a demo model, or a part of the cache: {', '.join(PARTS)}, or all.",
 )
-def command(as_json: bool, with_results: bool, clear: str | None) -> None:
-    """List the demo models and what the cache holds."""
+@click.option(
+    "--support",
+    "architecture",
+    metavar="NAME",
+    help="Tell which probes measure an architecture, named by its class or its model type in config.json.",
+)
+def command(as_json: bool, with_results: bool, clear: str | None, architecture: str | None) -> None:
+    """List the demo models and what the cache holds, or tell what can be measured in an architecture."""
+    if architecture is not None:
+        _tell_support(architecture, as_json)
+        return
     if clear is not None:
         freed = clear_cache(clear)
         tell(f"{decimal(freed)} deleted.", err=as_json)
@@ -29,6 +39,23 @@ def command(as_json: bool, with_results: bool, clear: str | None) -> None:
         return
     for line in _list_lines(known):
         tell(line)
+
+
+def _tell_support(name: str, as_json: bool) -> None:
+    rows = describe_support(name)
+    if as_json:
+        tell_json(rows)
+        return
+    for row in rows:
+        tell(f"{row['name']} (model type {row['model_type']}): {', '.join(row['groups'])}")
+        tell(f"  tried small, with random weights, in transformers {row['transformers']}")
+        if row["other_version"]:
+            tell(f"  installed is {row['other_version']}, which was not tried")
+        if row["refused"]:
+            tell(f"  refused: {row['refused']}")
+        width = max(map(len, row["probes"]), default=0)
+        for probe, outcome in row["probes"].items():
+            tell(f"  {probe:<{width}}  {outcome}")
 
 
 def _list_lines(known: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from reportgen import cli
 from reportgen.errors import BatteryError
 from reportgen.model.files import gguf as convert
+from reportgen.model.files import support
 from reportgen.model.files.demo import DEMO_MODELS, Wheel
 from reportgen.workflows import report as workflow
 from tests.tiny import save_tiny
@@ -100,3 +101,60 @@ def test_what_probes_found_is_listed_and_cleared(cache, tmp_path):
     assert (entry["model"], entry["probe"], entry["version"]) == ("tiny", "logit_lens", 1)
     run("--clear", "results")
     assert json.loads(run("--results", "--json"))["cache"]["results"] == []
+
+
+TABLE = {
+    "5.9.0": {"probes": ["lens"], "architectures": {"old": {"name": "OldForCausalLM", "groups": ["attention"]}}},
+    "5.10.0": {
+        "probes": ["grid", "lens", "patch"],
+        "architectures": {
+            "newt": {
+                "name": "NewtForCausalLM",
+                "groups": ["attention and state space", "routed experts"],
+                "reasons": {"it has none": "grid"},
+                "limits": {"patch": "sites: [residual]"},
+            },
+            "newt-two": {"name": "NewtForCausalLM", "groups": ["attention"]},
+            "shut": {"name": "ShutForCausalLM", "groups": ["not built"], "refused": "it cannot be built"},
+        },
+    },
+}
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """A support table of two versions, of which neither is installed."""
+    (tmp_path / "support.json").write_text(json.dumps(TABLE))
+    monkeypatch.setattr(support, "FILE", tmp_path / "support.json")
+    monkeypatch.setattr("reportgen.workflows.support.installed_version", lambda: "5.11.0")
+    support.read_support.cache_clear()
+    yield
+    support.read_support.cache_clear()
+
+
+def test_what_measures_an_architecture(table):
+    assert run("--support", "NEWT").splitlines() == [
+        "NewtForCausalLM (model type newt): attention and state space, routed experts",
+        "  tried small, with random weights, in transformers 5.10.0",
+        "  installed is 5.11.0, which was not tried",
+        "  grid   not applicable: it has none",
+        "  lens   ok",
+        "  patch  ok, with sites: [residual]",
+    ]
+    both = [line for line in run("--support", "NewtForCausalLM").splitlines() if "model type" in line]
+    assert [line.partition(":")[0] for line in both] == [
+        "NewtForCausalLM (model type newt)", "NewtForCausalLM (model type newt-two)",
+    ]  # fmt: skip
+    assert "  refused: it cannot be built" in run("--support", "ShutForCausalLM").splitlines()
+    (shut,) = json.loads(run("--support", "shut", "--json"))
+    assert (shut["refused"], shut["probes"]) == ("it cannot be built", {})
+
+
+def test_an_architecture_that_nobody_has(table):
+    with pytest.raises(BatteryError) as refused:
+        run("--support", "NewForCausalLM")
+    assert refused.value.exit_code == 2
+    assert str(refused.value).splitlines() == [
+        "transformers 5.10.0 has no causal LM that is called 'NewForCausalLM'",
+        "  Did you mean 'NewtForCausalLM'? docs/reference/support.md lists them all.",
+    ]

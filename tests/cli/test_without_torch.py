@@ -30,6 +30,7 @@ DRAWING = {"matplotlib", "jinja2", "weasyprint"}
         (["reportgen.cli.schema"], '"$schema"'),
         (["reportgen.cli.probes"], "logit_lens"),
         (["reportgen.cli.probes", "logit_lens"], "Options"),
+        (["reportgen.cli.models", "--support", "llama"], "LlamaForCausalLM"),
         (["reportgen.cli.init", "{folder}/x.yaml"], "x.yaml written"),
     ],
 )

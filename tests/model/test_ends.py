@@ -34,12 +34,23 @@ def lens_of_last(model: LoadedModel) -> torch.Tensor:
     return next(model.lens_logits(captured.tensors_of(need, 0)[0]))[1][0].clone()
 
 
-@pytest.mark.parametrize("kind", ["lfm2", "biogpt", "recurrent_gemma", "falcon_h1", "minicpm3", "xlstm"])
+@pytest.mark.parametrize("kind", ["lfm2", "biogpt", "recurrent_gemma", "falcon_h1", "minicpm3", "xlstm", "roberta"])
 def test_the_lens_ends_at_the_models_own_logits(kind: str) -> None:
     network = shrunk_model(kind)
     with torch.inference_mode():
         logits = network(torch.tensor([IDS])).logits[0, -1]
         assert torch.allclose(lens_of_last(proven(network)), logits, atol=1e-4 * float(logits.abs().max()))
+
+
+def test_a_head_that_bends_its_numbers_by_no_module_is_read_up_to_its_matrix() -> None:
+    network = shrunk_model("roberta")
+    model = proven(network)
+    norm: Any = model.anatomy.final_norm
+    rows = torch.randn(3, 32)
+    head = network.lm_head
+    assert torch.equal(norm(rows), head.layer_norm(nn.functional.gelu(head.dense(rows))))
+    assert not head.decoder._forward_pre_hooks
+    assert torch.equal(head(rows), head.decoder(norm(rows)))
 
 
 def opt_without_a_final_norm() -> Any:

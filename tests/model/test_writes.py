@@ -20,6 +20,7 @@ from reportgen.model.network.anatomy import Anatomy, anatomy_of
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.matrices import bias_of, matrix_of
 from tests.runs import run_probes
+from tests.shrunk import shrunk_model
 from tests.tiny import FAMILIES, random_model, save_tiny
 
 IDS = (5, 77, 300, 12, 9)
@@ -189,6 +190,17 @@ def test_a_block_that_adds_what_no_part_gives_is_told() -> None:
     told = "block 1 adds to the stream what is no sum of what its parts give"
     assert reason_against(model, Site.MLP_WRITE) == f"not measurable in LlamaForCausalLM: {told}"
     assert reason_against(model, Site.MEMORIES) == f"not measurable in LlamaForCausalLM: {told}"
+
+
+def test_an_mlp_that_is_given_the_stream_to_add_to_it_is_found() -> None:
+    network = shrunk_model("roberta-prelayernorm")
+    model = LoadedModel(network, anatomy_of(network))
+    assert reason_against(model, Site.MLP_WRITE) == ""
+    block = model.anatomy.blocks[1]
+    attention, mlp = model.anatomy.attention_writers[1], model.anatomy.mlp_writers[1]
+    assert attention is not None
+    assert mlp is not None
+    assert (attention.source, mlp.source) == (block.attention.output.dense, block.output.dense)
 
 
 def test_another_number_of_heads_is_found() -> None:

@@ -3,10 +3,12 @@ from math import prod
 from pathlib import Path
 
 import pytest
+import transformers
 from transformers import Gemma3Config, Gemma3TextConfig, LlamaConfig, SiglipVisionConfig
 
 from reportgen.probes.parameter_census.run import component_of
 from tests.runs import run_probes
+from tests.shrunk import save_shrunk
 from tests.tiny import random_model
 
 CENSUS = {"census": {"probe": "parameter_census"}}
@@ -117,3 +119,21 @@ def test_a_tied_head_counts_once(gemma3: Path) -> None:
 )
 def test_components_by_name(name: str, component: str) -> None:
     assert component_of(name) == component
+
+
+def test_heads_whose_size_differs_from_block_to_block(tmp_path: Path) -> None:
+    folder = save_shrunk(tmp_path / "m", "dots3_note_text")
+    outcome = run_probes({"m": folder}, {"census": {"probe": "parameter_census"}}).outcomes["census"]["m"]
+    assert outcome.status == "ok", outcome.reason
+    network = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    rows = outcome.tables["attention"].records()
+    found = {row["block"]: (row["heads"], row["query_width"], row["value_width"], row["window"]) for row in rows}
+    assert found == {
+        block: (
+            layer.self_attn.num_heads,
+            layer.self_attn.qk_head_dim,
+            layer.self_attn.v_head_dim,
+            layer.self_attn.sliding_window,
+        )
+        for block, layer in enumerate(network.model.layers)
+    }

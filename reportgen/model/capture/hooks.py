@@ -245,7 +245,10 @@ def stream_of(output: Any) -> torch.Tensor:
 
 def replace_stream(output: Any, stream: torch.Tensor) -> Any:
     """A block's output with another stream in it."""
-    return type(output)((stream, *output[1:])) if isinstance(output, tuple | list) else stream
+    if not isinstance(output, tuple | list):
+        return stream
+    parts = (stream, *output[1:])
+    return output._make(parts) if hasattr(output, "_make") else type(output)(parts)  # some give a named tuple
 
 
 def _on_input(receivers: Sequence[Receiver]) -> Callable[..., None]:

@@ -32,7 +32,7 @@ _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_exp
 _CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "n_ctx", "seq_length")
 _TEXT_PARTS = ("text_config", "language_config", "llm_config")
 _WITHOUT_ATTENTION = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm"})
-_CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+_CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ModelWithLMHead", "GenerationDecoder")
 
 
 @dataclass(frozen=True)

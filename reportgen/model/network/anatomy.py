@@ -11,6 +11,7 @@ from torch import nn
 
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.attention import Modules, attentions_of, few_tokens
+from reportgen.model.network.block_config import count_heads
 from reportgen.model.network.ends import Ends, ends_of, named_ends_of
 from reportgen.model.network.held import device_of_ids
 from reportgen.model.network.routers import Router
@@ -73,7 +74,7 @@ def anatomy_of(network: Network) -> Anatomy:
         blocks=tuple(blocks),
         attention_writers=tuple(named_attention_writer(block) for block in blocks),
         mlp_writers=tuple(named_mlp_writer(block) for block in blocks),
-        heads=_heads(config),
+        heads=count_heads(config),
         final_norm=ends.final_norm,
         embedding=network.get_input_embeddings(),
         unembedding=ends.unembedding,
@@ -136,8 +137,3 @@ def _missing_part_error(network: nn.Module, what: str) -> ModelError:
             "this architecture is not supported yet: please report its name",
         )
     )
-
-
-def _heads(config: Any) -> int | None:
-    heads = getattr(config, "num_attention_heads", None)
-    return heads if isinstance(heads, int) else None  # some families give a list with one number a block

@@ -1,11 +1,13 @@
 """How large the attention of each block is: heads, their width, and how far they see. True without weights too."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
 from reportgen.model.network.held import device_of_ids
+from reportgen.model.network.block_config import config_of_block, count_heads
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.windows import window_of
 
@@ -36,18 +38,31 @@ class AttentionShape:
 
 def attention_shapes(model: LoadedModel) -> list[AttentionShape | None]:
     """(block) None where a block has no attention, or none whose sizes are known."""
-    config, heads = model.network.config.get_text_config(), model.anatomy.heads
+    config = model.network.config.get_text_config()
     return [
-        _shape_of(config, heads, block) if heads is not None and _has_attention(model, config, block) else None
+        _shape_of(config_of_block(config, block), block) if _has_attention(model, config, block) else None
         for block in range(model.layers)
     ]
 
 
-def _shape_of(config: Any, heads: int, block: int) -> AttentionShape:
+def _shape_of(config: Any, block: int) -> AttentionShape | None:
+    heads = count_heads(config)
+    if heads is None:
+        return None
     whole = getattr(config, "hidden_size", 0) // heads
-    query = next((width for name in _QUERY_WIDTHS if isinstance(width := getattr(config, name, None), int)), whole)
-    value = next((width for name in _VALUE_WIDTHS if isinstance(width := getattr(config, name, None), int)), whole)
-    return AttentionShape(block, heads, query, value, window_of(config, block))
+    query = _read_width(config, _QUERY_WIDTHS[:1]) or _add_latent_widths(config) or _read_width(config, _QUERY_WIDTHS)
+    value = _read_width(config, _VALUE_WIDTHS)
+    return AttentionShape(block, heads, query or whole, value or whole, window_of(config, block))
+
+
+def _read_width(config: Any, names: Sequence[str]) -> int | None:
+    return next((width for name in names if isinstance(width := getattr(config, name, None), int)), None)
+
+
+def _add_latent_widths(config: Any) -> int | None:
+    """A query of latent attention: what is turned by its position, and what is not."""
+    parts = [_read_width(config, (name,)) for name in ("qk_nope_head_dim", "qk_rope_head_dim")]
+    return None if None in parts else sum(part for part in parts if part is not None)
 
 
 def _has_attention(model: LoadedModel, config: Any, block: int) -> bool:

@@ -51,6 +51,38 @@ class Decoder(nn.Module):
         return output
 
 
+class _Reached(Exception):
+    """The matrix that a module was run for is about to be called."""
+
+
+class UpTo(nn.Module):
+    """What enters a matrix that a module calls, where the module does by itself what no module inside it does:
+    RoBERTa's head bends its numbers by a function.
+    """
+
+    def __init__(self, around: nn.Module, matrix: nn.Module) -> None:
+        super().__init__()
+        self.around = around
+        self.matrix = matrix
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows as the matrix would read them; the matrix itself is not computed."""
+        entered: list[torch.Tensor] = []
+
+        def stop(_module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+            entered.append(args[0])
+            raise _Reached
+
+        handle = self.matrix.register_forward_pre_hook(stop)
+        try:
+            self.around(rows)
+        except _Reached:
+            pass
+        finally:
+            handle.remove()
+        return entered[0]
+
+
 @dataclass(frozen=True)
 class Ends:
     """What makes logits of the last block's output."""
@@ -91,12 +123,12 @@ def ends_of(network: Any, decoder: nn.Module, blocks: Sequence[nn.Module], token
     if made is None or handed is None:
         return None
     after = next(at for at, call in enumerate(behind) if call.module is decoder)
-    onward = _modules(handed, read, behind[after + 1 :])
+    unembedding: Any = heads[-1].module
+    onward = _lead_to(unembedding, handed, read, behind[after + 1 :])
     if onward is None:
         return None
     several = stream.shape[:-1] != ids.shape
-    leading = None if several else _modules(stream, read, behind[1:])
-    unembedding: Any = heads[-1].module
+    leading = None if several else _lead_to(unembedding, stream, read, behind[1:])
     return Ends(
         final_norm=None if leading is None else _join_modules(leading),
         decoder=_wrap_decoder(decoder, _join_modules(onward) if onward else None),
@@ -153,6 +185,21 @@ def _first_numbers(values: Sequence[Any]) -> torch.Tensor | None:
 
 def _is_head(module: nn.Module, vocabulary: int) -> bool:
     return isinstance(module, nn.Linear) and module.weight.shape[0] == vocabulary
+
+
+def _lead_to(
+    matrix: nn.Module, start: torch.Tensor, read: torch.Tensor, calls: Sequence[_Call]
+) -> list[nn.Module] | None:
+    """The modules that make of a tensor what a matrix reads; the last may be the one that calls it, up to there."""
+    found = _modules(start, read, calls)
+    if found is not None:
+        return found
+    around = (call for call in calls if call.module is not matrix and matrix in call.module.modules())
+    for call in around:
+        before = None if call.entered is None else _modules(start, call.entered, calls)
+        if before is not None:
+            return [*before, UpTo(call.module, matrix)]
+    return None
 
 
 def _modules(start: torch.Tensor, end: torch.Tensor, calls: Sequence[_Call]) -> list[nn.Module] | None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from reportgen.model.network.block_config import config_of_block
+
 _LOCAL = frozenset({"sliding_attention", "local", "chunked_attention"})
 """What configurations call a block that sees a window alone, in their lists of what each block is."""
 _LISTS = ("layer_types", "attention_layers")
@@ -14,6 +16,7 @@ def window_of(config: Any, block: int) -> int | None:
 
     As the masks of transformers have it: a key is seen where it stands less than so many tokens before the query.
     """
+    config = config_of_block(config, block)
     kinds = next((kinds for name in _LISTS if (kinds := getattr(config, name, None))), None)
     if kinds is None:
         # Families without a list (Mistral, Phi-3) have one window in all blocks.

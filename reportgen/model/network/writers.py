@@ -135,6 +135,8 @@ class _Call:
     module: nn.Module
     entered: torch.Tensor | None
     gave: torch.Tensor
+    args: tuple[Any, ...]
+    """All that it was called with by position."""
 
 
 @dataclass
@@ -175,7 +177,7 @@ def _note_call(calls: list[_Call]) -> Callable[..., None]:
     def note(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         gave = _numbers(output)
         if gave is not None:
-            calls.append(_Call(module, _numbers([*args, *kwargs.values()]), gave))
+            calls.append(_Call(module, _numbers([*args, *kwargs.values()]), gave, args))
 
     return note
 
@@ -255,13 +257,22 @@ def _sees_one_place(part: _Call, calls: Sequence[_Call]) -> bool:
     if around.entered is None:
         return False
     try:
-        alone = _numbers(around.module(around.entered[:, -1:]))
+        alone = _numbers(around.module(*_keep_last_place(around)))
     except Exception:  # attention wants more than rows, and every family says so in another way
         return False
     whole = around.gave.reshape(*around.entered.shape[:2], -1)[:, -1:].reshape(-1)
     if alone is None or alone.numel() != whole.numel():
         return False
     return bool(torch.allclose(alone.reshape(-1), whole, rtol=1e-2, atol=1e-2 * float(whole.abs().max())))
+
+
+def _keep_last_place(call: _Call) -> list[Any]:
+    """What a module is called with, of the last position alone: some are given the stream, too, to add to it."""
+    assert call.entered is not None
+    if not call.args:
+        return [call.entered[:, -1:]]
+    alike = call.entered.shape[:2]
+    return [one[:, -1:] if isinstance(one, torch.Tensor) and one.shape[:2] == alike else one for one in call.args]
 
 
 def _find_call_before_norm(part: _Call, calls: Sequence[_Call]) -> _Call:
