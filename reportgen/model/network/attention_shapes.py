@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from reportgen.model.network.held import device_of_ids
 from reportgen.model.network.block_config import config_of_block, count_heads
+from reportgen.model.network.held import device_of_ids
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.windows import window_of
 
