@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parent / "golden" / "definitions.json"
 LONG = {"long": {"probe": "attention_grid", "prompts": ["an apple a day", "apple " * 300]}}
 """Beyond what is kept whole: attention is reduced to bins."""
 
-OF_ROUNDING = {"rerouted.flips", "rerouted.margins"}
+OF_ROUNDING = {"rerouted.decided_flips", "rerouted.margins"}
 """Multiples of what rounding moves, which is another number on another machine."""
 
 

@@ -77,7 +77,7 @@ def test_load_margins_and_entropies_by_hand(family: str, tmp_path: Path) -> None
         assert outcome.arrays["load_evenness_by_block"].values[at] == pytest.approx(
             reference.bits(load) / math.log2(EXPERTS), abs=1e-5
         )
-        assert outcome.arrays["margin"].values[at] == pytest.approx(np.median(margins), rel=1e-3, abs=1e-5)
+        assert outcome.arrays["margin_median"].values[at] == pytest.approx(np.median(margins), rel=1e-3, abs=1e-5)
         assert outcome.arrays["margin_low"].values[at] == pytest.approx(np.quantile(margins, 0.1), rel=1e-2, abs=1e-5)
         if entropies:
             entropy = outcome.arrays["entropy_by_block"].values[at]
@@ -172,7 +172,7 @@ def test_what_another_number_format_flips_is_within_its_noise(tmp_path: Path) ->
     assert outcome.metrics["rounding_flips"].value > 0
     assert outcome.metrics["other_rounding_flips"].value == 0, "float32 flips none of so few"
     assert outcome.metrics["flipped_decided"].value == 0
-    assert outcome.tables["flips"].rows == []
+    assert outcome.tables["decided_flips"].rows == []
     assert "None of these flips says anything" in find("moe_routing_drift").statement(one)
 
 
@@ -196,7 +196,7 @@ def test_a_changed_router_flips_routes_beyond_the_noise_from_its_block_on(tmp_pa
     assert flips == pytest.approx(by_hand, abs=1e-6)
     decided = outcome.metrics["flipped_decided"].value
     assert decided > 0
-    records = outcome.tables["flips"].records()
+    records = outcome.tables["decided_flips"].records()
     assert {row["block"] for row in records} == {2, 3}
     assert all(row["times_noise"] > 1 and row["base_experts"] != row["other_experts"] for row in records)
     assert "the two use other experts" in find("moe_routing_drift").statement(one)

@@ -64,7 +64,7 @@ class Routing(PromptFindings):
     """(block) entropy in bits of the router's distribution over the E experts, divided by log₂ E, mean over the tokens:
     1 if the router is indifferent, 0 if it is sure of one. The distribution is the softmax of the router's logits, or
     their sigmoids over their sum, whichever the model weighs its experts by."""
-    margin: NDArray[np.float32] = array("block", unit="router score")
+    margin_median: NDArray[np.float32] = array("block", unit="router score")
     """(block) margin of a route, median over the tokens: the score of the last expert chosen less that of the first
     left out. Scores are what the router compares: logits, a softmax or sigmoids, a correcting bias included; margins of
     different architectures are not comparable."""

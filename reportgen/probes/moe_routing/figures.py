@@ -88,7 +88,7 @@ def _draw_entropy(view: View) -> Curves:
 def _margin_lines(view: View) -> dict[str, NDArray[np.float64]]:
     """Label -> (block) powers of ten of what margins are compared with; NaN where there is none."""
     arrays = {
-        say("moe_routing.median", "median"): view.values("margin"),
+        say("moe_routing.median", "median"): view.values("margin_median"),
         say("moe_routing.tenth", "lowest tenth"): view.values("margin_low"),
         say("moe_routing.noise", "noise"): view.values("noise"),
     }

@@ -51,7 +51,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         rounding_flips=float(certainty.flipped.mean()),
         load=load.astype(np.float32),
         load_evenness_by_block=evenness.astype(np.float32),
-        margin=_quantile(routes.margins, 0.5),
+        margin_median=_quantile(routes.margins, 0.5),
         margin_low=_quantile(routes.margins, LOW),
         noise=certainty.noise.astype(np.float32),
         blocks=_block_rows(blocks, certainty, load),

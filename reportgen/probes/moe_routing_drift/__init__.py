@@ -62,7 +62,7 @@ class RoutingDrift(Findings):
     margins: Rows = table("model", "from", "to", "routes", "flipped", "share")
     """Routes by their margin, as multiples of the noise: of both models the smaller multiple counts (`pair`); beside it
     the flips that rounding alone makes of base's routes, by base's margins, and of other's."""
-    flips: Rows = table("prompt", "position", "token", "block", "times_noise", "base_experts", "other_experts")
+    decided_flips: Rows = table("prompt", "position", "token", "block", "times_noise", "base_experts", "other_experts")
     """The flipped routes that are decided, those with the largest multiple of the noise first; at most 50."""
     prompts: Rows = prompt_table()
     """The prompts as both models read them."""

@@ -61,7 +61,7 @@ def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Rout
             *_count_by_margin(BASE, ours.times_noise, ours.flipped),
             *_count_by_margin(OTHER, theirs.times_noise, theirs.flipped),
         ],
-        flips=_flip_rows(base, counted, (ours, theirs), np.where(both, times, -np.inf)),
+        decided_flips=_flip_rows(base, counted, (ours, theirs), np.where(both, times, -np.inf)),
         prompts=case.prompt_rows(case.options.prompts),
     )
 
