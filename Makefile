@@ -12,7 +12,7 @@ TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .DEFAULT_GOAL := help
-.PHONY: report test real models lint saelens peft lmeval bench clean help
+.PHONY: report test real models lint docs saelens peft lmeval bench clean help
 
 report: .venv/.installed  ## the report of BATTERY on two real models, as HTML and PDF
 	$(BIN)/reportgen run $(BATTERY)
@@ -30,19 +30,22 @@ lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: .venv/.installed  ## the documentation, in site/: opens from disk; a figure of every probe takes minutes once
+	$(BIN)/python -m mkdocs build --strict
+
 saelens: .venv-saelens/.installed  ## SAELens in an environment of its own; a test compares with it
 
 peft: .venv-peft/.installed  ## peft in an environment of its own; a test compares merged adapters with it
 
 lmeval: .venv-lmeval/.installed  ## lm_eval in an environment of its own; a test compares bits per byte with it
 
-# ROUNDS=5 for steadier medians, ONLY=1,2 for some rows, LARGE=1 for a model of 3B parameters, README=1 writes the table.
+# ROUNDS=5 for steadier medians, ONLY=1,2 for some rows, LARGE=1 for a model of 3B parameters, DOCS=1 writes the table into docs/.
 bench: .venv/.installed  ## how the speed and memory of reportgen compare; on a machine that does nothing else
 	@$(BIN)/python -m tests.benchmarks --rounds $(or $(ROUNDS),3) $(if $(ONLY),--only $(ONLY)) \
-	    $(if $(LARGE),--large) $(if $(README),--readme)
+	    $(if $(LARGE),--large) $(if $(DOCS),--docs)
 
 clean:  ## remove what make made: .venv, bundles, caches of tools (not the user's cache of models)
-	rm -rf .venv .venv-saelens .venv-peft .venv-lmeval build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-saelens .venv-peft .venv-lmeval build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find reports -mindepth 1 -maxdepth 1 -type d ! -name baselines ! -name dictionaries ! -name adapters ! -name configs -exec rm -rf {} +
 
 help:  ## this list
