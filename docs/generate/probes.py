@@ -24,8 +24,8 @@ def probes_page() -> str:
         [
             "# Probes",
             f"The {len(probes)} probes that ship. Each page has a figure that this version made, the battery that "
-            "makes it, and how every number is defined; `reportgen probes NAME` prints the same in a terminal. One of your "
-            "own: [add a probe](../../how-to/add-a-probe.md).",
+            "makes it, and how every number is defined; `reportgen probes NAME` prints the same in a terminal. One of "
+            "your own: [add a probe](../../how-to/add-a-probe.md).",
             write_table(("probe", "question", "shows"), rows),
         ]
     )

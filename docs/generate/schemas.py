@@ -78,7 +78,8 @@ def bundle_page() -> str:
         "# Bundle",
         f"A bundle is a folder. `results.json` holds the numbers (its `schema` is {stored.SCHEMA}; older ones are "
         "read), `arrays.safetensors` the arrays that it names, `run.json` when, where and how long. For identical "
-        "inputs on one machine the first two are the same bytes. From Python: [read a bundle](../how-to/python.md).",
+        "inputs on one machine the first two are the same bytes. A text that stands in several places is stored once, "
+        "in `texts`, and put back when the bundle is read. From Python: [read a bundle](../how-to/python.md).",
         "## results.json",
         write_keys(results, results),
     ]

@@ -71,7 +71,7 @@ def test_the_battery_is_ten_lines_and_is_ready_to_run(tmp_path: Path) -> None:
     (tmp_path / "battery.yaml").write_text(battery)
     plan = make_plan(load_battery(tmp_path / "battery.yaml"))
     assert [model.id for model in plan.models] == ["llama", "gemma"]
-    battery += "  map: {probe: pca_map, prompts: lecture/words}\n"
+    battery = battery.replace("probes:\n", "probes:\n  map: {probe: pca_map, prompts: lecture/words}\n")
     assert set(read_battery(battery + tolerances).tolerances) == {"weather.*.entropy", "map.*"}
     assert all(case.sides and not case.skipped for model in plan.models for case in model.cases)
 
