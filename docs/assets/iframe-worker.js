@@ -10,6 +10,8 @@ if (location.protocol === "file:") {
       frame.hidden = true;
       frame.title = "search";
       document.body.append(frame);
+      frame.contentDocument.write("<!doctype html><title>search</title><body>"); // which some browsers replace otherwise
+      frame.contentDocument.close();
       this.inside = frame.contentWindow;
       const script = frame.contentDocument.createElement("script");
       this.inside.postMessage = (data) => {

@@ -104,7 +104,8 @@ def test_a_phone_never_scrolls_sideways(site: Path, browser: Any) -> None:
 def test_search_works_from_a_disk(site: Path, browser: Any) -> None:
     opened = browser.new_page()
     opened.goto((site / "index.html").as_uri())
-    opened.locator("input.md-search__input").first.fill("silhouette")
+    opened.locator("input.md-search__input").first.click()
+    opened.keyboard.type("silhouette")
     opened.wait_for_selector(".md-search-result__link", timeout=30_000)
     links = opened.locator(".md-search-result__link").evaluate_all("all => all.map(one => one.href)")
     opened.close()
