@@ -1,6 +1,7 @@
 """A page for every probe, from what the probe says of itself, and a page that lists them."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from docs.generate.markdown import escape, join_blocks, keep_code, write_block, write_code, write_table
@@ -31,6 +32,7 @@ def probes_page() -> str:
     )
 
 
+@cache
 def read_limits() -> Mapping[str, str]:
     """Probe -> what it cannot show."""
     limits: Mapping[str, str] = read_source(LIMITS.read_text(), LIMITS).value

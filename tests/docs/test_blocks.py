@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for battery in (folder / "battery.yaml", folder / "reports" / "nightly.yaml"):
         battery.write_text(f"models: {{gemma: {source}}}\n{probes}\n")
     reportgen.run(folder / "battery.yaml")
-    reportgen.run(folder / "reports" / "nightly.yaml", folder / "reports" / "baselines" / "nightly")
+    shutil.copytree(folder / "battery", folder / "reports" / "baselines" / "nightly")
     return folder
 
 

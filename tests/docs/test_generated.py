@@ -6,10 +6,10 @@ import pytest
 
 from docs.generate import commands, probe_figures, probes, rooms, schemas, shipped
 from docs.generate.markdown import keep_code, write_code, write_table
-from docs.generate.places import DOCS, LinkError, redirect_links
+from docs.generate.places import LinkError, redirect_links
 from docs.generate.probe_figures import ProbeFigure, quote_entry
 from reportgen.battery.prompt_sets import list_prompt_sets
-from reportgen.battery.reader import read_battery
+from reportgen.battery.reader import load_battery
 from reportgen.cli import COMMANDS
 from reportgen.documents.yaml_source import read_source
 from reportgen.probes import registry
@@ -36,11 +36,13 @@ def test_the_page_of_a_probe_tells_all_of_it(name: str) -> None:
 
 
 def test_every_probe_has_an_entry_whose_quotation_is_a_battery() -> None:
-    entries = read_source(probe_figures.BATTERY.read_text(), probe_figures.BATTERY).value["probes"]
-    assert {name: one["probe"] for name, one in entries.items()} == {name: name for name in registry.names()}
-    for name in registry.names():
-        battery = read_battery(quote_entry(name), DOCS / "quoted.yaml")
-        assert [entry.probe.name for entry in battery.probes.values()] == [name]
+    whole = load_battery(probe_figures.BATTERY)
+    assert {name: entry.probe.name for name, entry in whole.probes.items()} == {name: name for name in registry.names()}
+    for name, entry in whole.probes.items():
+        battery = read_source(quote_entry(name), name).value
+        assert list(battery["probes"]) == [name]
+        assert battery["probes"][name]["probe"] == name
+        assert set(battery["models"]) == set(entry.models), name
 
 
 def test_every_probe_says_what_it_cannot_show() -> None:

@@ -52,7 +52,7 @@ def test_pictures_of_the_readme_are_light_and_legible() -> None:
         file = ROOT / "docs" / "images" / name
         sizes[name] = file.stat().st_size
         with Image.open(file) as picture:
-            assert picture.width >= 800, name
+            assert picture.width >= 700, name
     assert len(sizes) == 7
     assert max(sizes.values()) <= 150_000
     assert sum(sizes.values()) <= 800_000
