@@ -16,7 +16,7 @@ from reportgen.running.planned import PlannedCase
 
 BATTERY = DOCS / "probes.yaml"
 BUNDLE = ROOT / "build" / "every-probe"
-CHOSEN: dict[str, str] = {}
+CHOSEN = {"linear_map": "map", "steering": "texts", "drift": "weights"}
 """Probe -> the figure that its page shows, where that is not the first."""
 
 
