@@ -49,13 +49,13 @@ lowest: .venv-lowest/.installed  ## the core of the suite with the lowest versio
 lock: .venv-lock/.installed  ## requirements/lock.txt and lock-torch.txt anew, from pyproject.toml and constraints.txt
 	.venv-lock/bin/python -m tests.lock_files .venv-lock/bin/uv
 
-# ROUNDS=5 for steadier medians, ONLY=1,2 for some rows, LARGE=1 for a model of 3B parameters, README=1 writes the table.
+# ROUNDS=5 for steadier medians, ONLY=1,2 for some rows, LARGE=1 for a model of 3B parameters, DOCS=1 writes the table into docs/.
 bench: .venv/.installed  ## how the speed and memory of reportgen compare; on a machine that does nothing else
 	@$(BIN)/python -m tests.benchmarks --rounds $(or $(ROUNDS),3) $(if $(ONLY),--only $(ONLY)) \
-	    $(if $(LARGE),--large) $(if $(README),--readme)
+	    $(if $(LARGE),--large) $(if $(DOCS),--docs)
 
 clean:  ## remove what make made: .venv, bundles, caches of tools (not the user's cache of models)
-	rm -rf .venv .venv-saelens .venv-peft .venv-lmeval .venv-lowest .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-saelens .venv-peft .venv-lmeval .venv-lowest .venv-lock build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find reports -mindepth 1 -maxdepth 1 -type d ! -name baselines ! -name dictionaries ! -name adapters ! -name configs -exec rm -rf {} +
 
 help:  ## this list

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 PARAGRAPH = TextWrapper(width=100, break_on_hyphens=False)
 DEFINITION = TextWrapper(width=100, break_on_hyphens=False, initial_indent=" " * 6, subsequent_indent=" " * 6)
-TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
 
 
 @click.command("probes")
@@ -58,11 +57,11 @@ def _describe_probe(probe: "Probe[Any, Any]") -> Iterator[str]:
 
 
 def _options(options: "type[ProbeOptions]") -> Iterator[str]:
+    from reportgen.battery.option_words import describe_default, describe_type
+
     schema = options.model_json_schema()
-    required = schema.get("required", [])
     for key, option in schema["properties"].items():
-        default = "required" if key in required else f"default {_write_default(option.get('default'))}"
-        yield f"  {key}: {_type(option, schema)}; {default}"
+        yield f"  {key}: {describe_type(option, schema)}; {describe_default(key, option, schema)}"
         yield from _indent_text(option.get("description", ""))
 
 
@@ -81,27 +80,3 @@ def _findings(findings: "type[Findings]") -> Iterator[str]:
 def _indent_text(text: str) -> Iterator[str]:
     if text:
         yield DEFINITION.fill(" ".join(text.split()))
-
-
-def _write_default(value: Any) -> str:
-    """A default as it would stand in a battery."""
-    import json
-
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _type(option: dict[str, Any], schema: dict[str, Any]) -> str:
-    """The values that an option takes, in words."""
-    if "$ref" in option:
-        return _type(schema["$defs"][option["$ref"].rpartition("/")[2]], schema)
-    if "anyOf" in option:
-        return " or ".join(dict.fromkeys(_type(branch, schema) for branch in option["anyOf"]))
-    if "enum" in option or "const" in option:
-        return " or ".join(_write_default(value) for value in option.get("enum", [option.get("const")]))
-    match option.get("type"):
-        case "array":
-            items = option.get("items") or {}
-            return f"list of ({_type(items, schema)})" if items else "list"
-        case "object":
-            return "mapping"
-    return TYPES.get(option.get("type", ""), "any value")

@@ -114,17 +114,22 @@ Count = Annotated[int, Field(ge=0, le=LARGEST)]
 class _Stored(BaseModel):
     """A part of a bundle. Keys that are not known are left: a later version may have added them."""
 
-    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class StoredMetric(_Stored):
     """One number, or why there is none."""
 
     value: Number | None
+    """The number; null where it is undefined."""
     unit: Short
+    """What it is counted in; empty of a pure number."""
     direction: Direction
+    """Which way is better."""
     state: Literal["ok", "undefined"]
+    """Whether there is a number."""
     reason: Text = ""
+    """Why there is none."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -139,7 +144,9 @@ class StoredTable(_Stored):
     """Rows under columns; what is undefined in them is {"undefined": reason}. `Table` checks the cells."""
 
     columns: list[Short]
+    """Their names."""
     rows: list[list[Any]]
+    """Cells in the order of the columns; one without a value is {"undefined": reason}."""
 
     @model_validator(mode="after")
     def _finite(self) -> Self:
@@ -155,11 +162,17 @@ class StoredArray(_Stored):
     """Where the values of an array are, and what their dims mean."""
 
     dims: list[Dim]
+    """What each axis counts."""
     shape: list[Count]
+    """How long each axis is."""
     unit: Short
+    """What its values are counted in; empty of pure numbers."""
     coordinates: dict[Dim, list[Annotated[int, Field(ge=-LARGEST, le=LARGEST)]]] = Field(default_factory=dict)
+    """Axis -> the number of each place on it, where they are not 0, 1, 2, …."""
     relative_to: Short = ""
+    """What the values are seen from, such as the final answer."""
     tensor: Short
+    """Its name in arrays.safetensors."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -175,17 +188,29 @@ class StoredOutcome(_Stored):
     """What became of one probe on one subject."""
 
     probe: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+    """Which probe was asked."""
     version: Count
+    """That of the probe's definitions."""
     options: dict[str, Plain]
+    """All of them, defaults included, and the prompts themselves."""
     models: list[Id]
+    """Ids of the model, or of both of a pair."""
     status: Status
+    """What became of it."""
     reason: Text = ""
+    """Why it failed or was skipped."""
     metrics: dict[Name, StoredMetric]
+    """Name -> number."""
     tables: dict[Name, StoredTable] = Field(default_factory=dict)
+    """Name -> table."""
     arrays: dict[Name, StoredArray] = Field(default_factory=dict)
+    """Name -> array; where there are several of one name, each has a number: weights/0."""
     prompt_sets: dict[str, dict[str, Text]] = Field(default_factory=dict)
+    """FILE/SET -> title, source and what_to_see."""
     titles: dict[str, Text] = Field(default_factory=dict)
+    """What its author calls the probe ("") and its prompts, where that is something else."""
     notes: dict[str, Text] = Field(default_factory=dict)
+    """What its author says of these."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -201,35 +226,58 @@ class StoredModel(_Stored):
     __pydantic_extra__: dict[str, Plain]
 
     name: Short
+    """What a report calls it."""
     architecture: Short
+    """Class of its network."""
     layers: Annotated[int, Field(ge=0, le=1_000_000)]
+    """Number of its blocks."""
     source: Short | None = None
+    """As the battery writes it."""
     revision: Short | None = None
+    """Revision on the hub."""
     model_type: Short | None = None
+    """What its config.json calls the family."""
     hidden_size: Count | None = None
+    """Width of the residual stream."""
     heads: Count | None = None
+    """Query heads of a block."""
     kv_heads: Count | None = None
+    """Key-value heads of a block."""
     vocabulary: Count | None = None
+    """Rows of the embedding table."""
     context_length: Count | None = None
+    """Positions that it was trained on, as its configuration says."""
     dtype: Short | None = None
+    """Number format that it ran in."""
     device: Short | None = None
+    """Device that it ran on."""
     attention: Short | None = None
+    """Implementation of attention."""
     threads: Count | None = None
+    """Threads of a pass on a CPU."""
     batch: Count | None = None
+    """Prompts in a batch."""
     together: Count | None = None
+    """Prompts of a probe that pass together, at most."""
     weights_sha256: Short | None = None
+    """Hash over name, dtype, shape and bytes of each tensor, by name."""
     tokenizer_sha256: Short | None = None
+    """Hash of the tokenizer's files."""
     tokenizer: dict[Short, Plain] | None = None
     """What it is made of, where it was read; younger than the hash of its files."""
     failed: Text = ""
+    """Why it could not be used."""
 
 
 class StoredResults(_Stored):
     """results.json, with the texts in their places."""
 
     title: Text
+    """That of the report."""
     models: dict[Id, StoredModel]
+    """Id -> what is known of the model."""
     results: Annotated[dict[Id, Annotated[dict[Subject, StoredOutcome], Field(min_length=1)]], Field(min_length=1)]
+    """Id of the probe -> subject (id of a model, or two with .. between them) -> what became of it."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -247,16 +295,22 @@ class _StoredTexts(_Stored):
     """What results.json refers to from several places."""
 
     texts: list[Text] = Field(default_factory=list)
+    """In the order in which they are referred to."""
 
 
 class StoredPart(_Stored):
     """Which part of its battery a bundle holds."""
 
     this: Annotated[int, Field(ge=1)]
+    """Number of the part, from 1."""
     of: Annotated[int, Field(ge=1)]
+    """Number of all parts."""
     split: list[Annotated[list[Subject], Field(min_length=1)]]
+    """The subjects of each part."""
     battery: Short
+    """Hash of the battery."""
     outputs: list[Short] = Field(default_factory=list)
+    """Those that the whole is to have."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -275,16 +329,27 @@ class StoredRun(_Stored):
     __pydantic_extra__: dict[str, Plain]
 
     started: Short = ""
+    """When the run began, in ISO 8601."""
     versions: dict[Short, Short] = Field(default_factory=dict)
+    """Library -> version."""
     machine: dict[Short, Short] = Field(default_factory=dict)
+    """What is known of the machine."""
     durations: dict[Short, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Piece of work -> seconds."""
     from_cache: list[Short] = Field(default_factory=list)
+    """What was not measured anew."""
     battery: Short = ""
+    """Its path."""
     only: list[Short] = Field(default_factory=list)
+    """Probes that were asked for, where not all were."""
     files: list[Annotated[Short, AfterValidator(_check_inside)]] = Field(default_factory=list)
+    """Files of the bundle."""
     tolerances: dict[Short, dict[str, Plain]] = Field(default_factory=dict)
+    """Those of the battery."""
     presentation: dict[str, Plain] = Field(default_factory=dict)
+    """Language and look of the report."""
     part: StoredPart | None = None
+    """Which part of its battery it holds, where not the whole."""
     last_run_failed: Line = ""
     """Why a later run failed, where one did: these numbers are older than it."""
     last_render_failed: Line = ""

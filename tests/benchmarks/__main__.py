@@ -11,7 +11,7 @@ from tests.benchmarks.processes import Neighbours
 from tests.benchmarks.rounds import take_rounds
 from tests.benchmarks.rows import NAMED, Bench, Row, rows
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "scale.md"
 BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
 BUSY = 0.03
 
@@ -24,19 +24,19 @@ def choose_rows(only: str, large: bool) -> Mapping[int, Row]:
     return {number: row for number, row in known.items() if large or not row.on_demand}
 
 
-def write_readme(measured: list[Measurement]) -> None:
-    """Puts the table of growth between the README's markers."""
-    before, rest = README.read_text().split(BEGIN)
+def write_page(measured: list[Measurement]) -> None:
+    """Puts the table of growth between the markers of the page about scale."""
+    before, rest = PAGE.read_text().split(BEGIN)
     after = rest.split(END)[1]
-    README.write_text(f"{before}{BEGIN}{growth_table(measured)}\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}{growth_table(measured)}\n{END}{after}")
 
 
 @click.command()
 @click.option("--only", default="", metavar="1,2,…", help="Rows, or phases [default: all but the large model].")
 @click.option("--rounds", "count", default=3, show_default=True, help="How often each part runs; medians are told.")
 @click.option("--large", is_flag=True, help="Measure the large model too (minutes, and 6.4 GB of disk).")
-@click.option("--readme", is_flag=True, help="Write what grows how into the README.")
-def main(only: str, count: int, large: bool, readme: bool) -> None:
+@click.option("--docs", is_flag=True, help="Write what grows how into docs/explanation/scale.md.")
+def main(only: str, count: int, large: bool, docs: bool) -> None:
     """Measure reportgen against a notebook, the least that its numbers cost, and itself."""
     wanted = choose_rows(only, large)
     card = demo_card()
@@ -55,8 +55,8 @@ def main(only: str, count: int, large: bool, readme: bool) -> None:
     share = neighbours.share()
     if share > BUSY:
         click.echo(f"Others used {share:.0%} of the processors meanwhile: measure again when they rest.")
-    if readme:
-        write_readme([one for _, one in measured])
+    if docs:
+        write_page([one for _, one in measured])
 
 
 if __name__ == "__main__":

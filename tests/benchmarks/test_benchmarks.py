@@ -69,15 +69,15 @@ def test_the_table_has_a_line_for_each_measurement() -> None:
     assert lines[3].split() == ["2", "size", "0.25"]
 
 
-def test_growth_is_written_between_the_markers_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
-    monkeypatch.setattr(table_program, "README", readme)
+def test_growth_is_written_between_the_markers_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "scale.md"
+    page.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
+    monkeypatch.setattr(table_program, "PAGE", page)
     measured = [Measurement("prompts: late / early", 1.0, series=(1.0, 4.02, 16.3)), Measurement("no growth", 1.0)]
-    table_program.write_readme(measured)
-    assert readme.read_text() == f"before\n<!-- bench -->\n{growth_table(measured)}\n<!-- /bench -->\nafter\n"
-    assert "| prompts | 1 | 4.02 | 16.3 |" in readme.read_text()
-    assert "no growth" not in readme.read_text()
+    table_program.write_page(measured)
+    assert page.read_text() == f"before\n<!-- bench -->\n{growth_table(measured)}\n<!-- /bench -->\nafter\n"
+    assert "| prompts | 1 | 4.02 | 16.3 |" in page.read_text()
+    assert "no growth" not in page.read_text()
 
 
 def test_the_large_model_has_the_parameters_of_llama_3_2_3b() -> None:

@@ -1,13 +1,15 @@
-"""The README's blocks run."""
+"""The README, and what pages of docs/ promise: their examples do what they say."""
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click import Context
+from PIL import Image
 
 import reportgen
 from reportgen.battery.reader import load_battery, read_battery
@@ -18,35 +20,58 @@ from reportgen.errors import BundleError
 from reportgen.look.theme import read_theme
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
-from tests import readme_blocks
+from tests.docs.blocks import ROOT, blocks_of, shell_lines
 from tests.tiny import save_tiny
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def texts(language: str, page: str) -> list[str]:
+    return [block.text for block in blocks_of(language, page=page)]
 
 
-def test_what_the_program_says_of_itself_is_current() -> None:
-    assert readme_blocks.written(README) == README, "run: python -m tests.readme_blocks"
+def commands(page: str) -> list[str]:
+    lines = [line for block in blocks_of("sh", page=page) for line in shell_lines(block)]
+    return [line for line in lines if line.startswith("reportgen ")]
 
 
-def test_the_make_targets_exist() -> None:
-    named = {word for block in blocks("sh") for word in re.findall(r"make (\w+)", block)}
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert named == {"report", "test"}
-    assert named <= targets
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert len(README.splitlines()) <= 135
+
+
+def test_the_readme_counts_the_probes() -> None:
+    from reportgen.probes import registry
+
+    (told,) = re.findall(r"\[(\d+) probes\]", README)
+    assert int(told) == len(registry.names())
+
+
+def test_pictures_of_the_readme_are_light_and_legible() -> None:
+    sizes = {}
+    for name in re.findall(r"\(docs/images/([\w-]+\.png)\)", README):
+        file = ROOT / "docs" / "images" / name
+        sizes[name] = file.stat().st_size
+        with Image.open(file) as picture:
+            assert picture.width >= 700, name
+    assert len(sizes) == 7
+    assert max(sizes.values()) <= 150_000
+    assert sum(sizes.values()) <= 800_000
+
+
+def test_badges_say_what_the_project_says() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    licence, python = ((ROOT / "docs" / "images" / f"{one}.svg").read_text() for one in ("licence", "python"))
+    assert f">{project['license']}<" in licence
+    assert f">{project['requires-python'].removeprefix('>=')} and newer<" in python
 
 
 def test_the_battery_is_ten_lines_and_is_ready_to_run(tmp_path: Path) -> None:
-    battery, _, tolerances, _ = blocks("yaml")
+    (battery,), (tolerances, _) = texts("yaml", "README.md"), texts("yaml", "docs/how-to/ci.md")
     assert len(battery.splitlines()) <= 10
     (tmp_path / "battery.yaml").write_text(battery)
     plan = make_plan(load_battery(tmp_path / "battery.yaml"))
     assert [model.id for model in plan.models] == ["llama", "gemma"]
-    battery += "  map: {probe: pca_map, prompts: lecture/words}\n"
+    battery = battery.replace("probes:\n", "probes:\n  map: {probe: pca_map, prompts: lecture/words}\n")
     assert set(read_battery(battery + tolerances).tolerances) == {"weather.*.entropy", "map.*"}
     assert all(case.sides and not case.skipped for model in plan.models for case in model.cases)
 
@@ -59,8 +84,8 @@ def test_the_commands_for_ci_run_as_they_stand(
     probes = "probes: {weather: {probe: logit_lens, prompts: [an apple]}}\noutputs: []"
     model = save_tiny(tmp_path / "tiny")
     (tmp_path / "reports" / "nightly.yaml").write_text(f"models: {{gemma: {model}}}\n{probes}\n")
-    lines = [line for block in blocks("sh") for line in block.splitlines() if "nightly" in line]
-    assert len(lines) == 4
+    lines = [*commands("docs/how-to/ci.md"), *(line for line in commands("README.md") if "nightly" in line)]
+    assert len(lines) == 5
     for line in lines:
         assert run_command(shlex.split(line, comments=True)[1:]) == 0, capsys.readouterr().err
     assert (tmp_path / "junit.xml").is_file()
@@ -84,7 +109,7 @@ def test_the_workflow_runs_commands_that_there_are(monkeypatch: pytest.MonkeyPat
 
 def test_the_action_example_gives_what_the_action_takes() -> None:
     action = read_source((ROOT / "action.yml").read_text(), "action.yml").value
-    workflow = read_source(blocks("yaml")[3], "README.md").value
+    workflow = read_source(texts("yaml", "docs/how-to/ci.md")[1], "ci.md").value
     (step,) = (step for step in workflow["jobs"]["inside"]["steps"] if "with" in step)
     assert {name for name, one in action["inputs"].items() if one.get("required")} <= set(step["with"])
     assert set(step["with"]) <= set(action["inputs"])
@@ -98,7 +123,7 @@ def test_the_test_example_is_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "reports" / "nightly.yaml").write_text(f"models: {{gemma: {save_tiny(tmp_path / 'tiny')}}}\n{probes}\n")
     reportgen.run("reports/nightly.yaml", "reports/baselines/nightly")
     written: dict[str, Any] = {}
-    exec(compile(blocks("python")[1], "README", "exec"), written)
+    exec(compile(texts("python", "docs/how-to/ci.md")[0], "ci.md", "exec"), written)
     written["test_the_inside_is_as_accepted"](reportgen.run)
     with pytest.raises(BundleError):
         written["test_the_inside_is_as_accepted"](lambda battery: tmp_path / "gone")
@@ -112,11 +137,10 @@ def test_the_python_example_reads_a_bundle(
     probes = "probes: {weather: {probe: logit_lens, prompts: [天氣]}}"
     (tmp_path / "battery.yaml").write_text(f"models: {{gemma: {tmp_path / 'tiny'}}}\n{probes}\n")
     reportgen.run("battery.yaml", formats=[])
-    exec(compile(blocks("python")[0], "README", "exec"), {})
+    exec(compile(texts("python", "docs/how-to/python.md")[0], "python.md", "exec"), {})
     assert capsys.readouterr().out == "('layer',) nat (4,)\n"
     assert (tmp_path / "grid.svg").read_text().startswith("<svg")
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("reportgen ")]
-    shown = [line for line in lines if "nightly" not in line]
+    shown = commands("docs/how-to/slides-and-look.md")
     assert len(shown) == 4
     for line in shown:
         assert run_command(shlex.split(line)[1:]) == 0, capsys.readouterr().err
@@ -127,7 +151,7 @@ def test_the_python_example_reads_a_bundle(
 
 def test_the_theme_example_is_a_theme(tmp_path: Path) -> None:
     (tmp_path / "lab.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
-    (tmp_path / "lab.yaml").write_text(blocks("yaml")[1])
+    (tmp_path / "lab.yaml").write_text(texts("yaml", "docs/how-to/slides-and-look.md")[0])
     theme = read_theme("lab.yaml", tmp_path)
     assert (theme.models, theme.text) == (("#7a0019", "#2f5d8a"), 10)
     assert theme.logo.startswith("data:image/svg+xml;base64,")
@@ -137,7 +161,7 @@ def test_the_probe_example_is_a_probe(tmp_path: Path, monkeypatch: pytest.Monkey
     from reportgen.probes import registry
 
     example = tmp_path / "stream_norms.py"
-    example.write_text(blocks("python")[2])
+    example.write_text(texts("python", "docs/how-to/add-a-probe.md")[0])
     monkeypatch.syspath_prepend(str(tmp_path))
     import stream_norms
 

@@ -1,0 +1,94 @@
+"""A figure of every probe, made by this version: the battery docs/probes.yaml is run, and what is unchanged since comes
+from the cache.
+"""
+
+import logging
+import re
+from dataclasses import dataclass
+
+import reportgen
+from docs.generate.places import DOCS, ROOT
+from reportgen.battery.reader import Battery, load_battery
+from reportgen.numerals import count_items
+from reportgen.report.content.bundle_figures import describe_bundle, draw_figures
+from reportgen.running.plan import make_plan
+from reportgen.running.planned import PlannedCase
+
+BATTERY = DOCS / "probes.yaml"
+BUNDLE = ROOT / "build" / "every-probe"
+CHOSEN = {"linear_map": "map", "steering": "texts", "drift": "weights"}
+"""Probe -> the figure that its page shows, where that is not the first."""
+
+
+@dataclass(frozen=True)
+class ProbeFigure:
+    """What the page of a probe shows of a run."""
+
+    svg: bytes
+    alt: str
+    statement: str
+    cost: tuple[str, ...]
+    """What it asked of each model or pair, in words."""
+
+
+class NoFigureError(Exception):
+    """A probe whose page would have no figure."""
+
+
+def make_probe_figures() -> dict[str, ProbeFigure]:
+    """Probe -> its figure, from a run on the demo models.
+
+    Raises:
+        NoFigureError: a probe of the battery failed, was skipped or draws nothing.
+    """
+    log = logging.getLogger("mkdocs.hooks.figures")
+    bundle = reportgen.run(BATTERY, BUNDLE, formats=[], progress=log.info)
+    described = describe_bundle(bundle)
+    costs = _list_costs(load_battery(BATTERY))
+    found: dict[str, ProbeFigure] = {}
+    for one in draw_figures(bundle, described, cache=True):
+        name = one.probe_id
+        wanted = CHOSEN.get(name, one.description.name)
+        if name not in found and one.description.name == wanted:
+            statement = described.statements[name]
+            svg = one.drawing.content("paths")
+            found[name] = ProbeFigure(svg, one.description.alt, statement, costs[name])
+    if missing := [name for name in bundle if name not in found]:
+        reasons = {outcome.reason for name in missing for outcome in bundle[name].values()}
+        raise NoFigureError(f"no figure of {', '.join(missing)}: {'; '.join(reasons)}")
+    return found
+
+
+def quote_entry(name: str) -> str:
+    """The battery that makes the figure of a probe: its lines of docs/probes.yaml, and the models that it names."""
+    text = BATTERY.read_text()
+    entry = _quote_key(text[text.index("\nprobes:") :], name)
+    models = text[text.index("\nmodels:") : text.index("\nprobes:")]
+    ids = re.findall(r"^  (\w+):", models, re.MULTILINE)
+    wanted = [id for id in ids if re.search(rf"\b{id}\b", entry)] or ids
+    quoted = "".join(_quote_key(models, id) for id in wanted)
+    return f"models:\n{quoted}probes:\n{entry}"
+
+
+def _quote_key(text: str, key: str) -> str:
+    """The lines of a key that stands two spaces in, with all that is below it."""
+    found = re.search(rf"^  {key}:.*\n(?:    .*\n)*", text, re.MULTILINE)
+    if found is None:
+        raise NoFigureError(f"{key} is not in {BATTERY.relative_to(ROOT)}")
+    return found[0]
+
+
+def _list_costs(battery: Battery) -> dict[str, tuple[str, ...]]:
+    """Probe -> what it asks of each of its models or pairs; nothing that is kept is left out."""
+    plan = make_plan(battery)
+    told: dict[str, tuple[str, ...]] = {}
+    for case in (case for planned in (*plan.models, *plan.pairs) for case in planned.cases):
+        told[case.entry.id] = (*told.get(case.entry.id, ()), f"{case.subject}: {_describe_cost(case)}")
+    return told
+
+
+def _describe_cost(case: PlannedCase) -> str:
+    tokens = sum(len(one.tokens) + one.steps - 1 for one in case.passes)
+    first = [f"{count_items(len(case.passes), 'pass', 'es')} of {count_items(tokens, 'token')}"] if case.passes else []
+    later = [f"{count_items(case.further, 'pass', 'es')} chosen while it runs"] if case.further else []
+    return ", then ".join(first + later) or "no pass: it reads the weights or the tokenizer"
