@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from reportgen.cli.ci_options import add_ci_options
+from reportgen.cli.engine_options import add_engine_options
 from reportgen.cli.formats import formats_option
 from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 
@@ -22,12 +23,7 @@ from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 @add_presentation_options("the battery's")
 @add_ci_options
 @click.option("--part", metavar="K/N", help="Measure part K of N; reportgen merge joins the parts.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=1,
-    help="Models measured at the same time, a process each [default: 1].",
-)
+@add_engine_options
 @click.option("--no-cache", is_flag=True, help="Measure and draw everything again, and keep nothing of it.")
 @click.option("--quiet", is_flag=True, help="Print only errors and where the report is.")
 def command(
@@ -44,7 +40,10 @@ def command(
     junit: Path | None,
     markdown: Path | None,
     part: str | None,
+    engine: str,
     jobs: int,
+    address: str | None,
+    slurm: tuple[str, ...],
     no_cache: bool,
     quiet: bool,
 ) -> int:
@@ -59,9 +58,12 @@ def command(
     With --jobs, several models are measured at the same time, if their memory is free; the numbers are the same. A
     model whose process ends is a failed card, and the others run.
 
+    With --engine ray, each model, or pair of models, is a task on a Ray cluster: the one at --address, or one of this
+    machine. With --engine slurm, each is an element of an array job. Battery and models are to be on a shared disk.
+
     Exits with 0 if every probe ran, 3 if one failed (its card says why), 2 if the battery is wrong, 1 if no model could
-    be used or an output could not be made. A bundle that was there before is then marked, and refused by compare,
-    history and baseline accept until a run succeeds.
+    be used, a cluster was lost or an output could not be made. A bundle that was there before is then marked, and
+    refused by compare, history and baseline accept until a run succeeds.
     """
     from reportgen.ci.outputs import CiOutputs
     from reportgen.cli.progress import show_progress
@@ -82,7 +84,10 @@ def command(
             theme=theme,
             templates=templates,
             part=part,
+            engine=engine,
             jobs=jobs,
+            address=address,
+            slurm=slurm,
             cache=not no_cache,
             progress=progress,
         )
