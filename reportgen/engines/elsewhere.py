@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,9 @@ def run_task(task: Task, tell: Callable[[str], None]) -> str:
     lacking = [path for path in (task.place, *task.needs) if not path.exists()]
     if lacking:
         return f"{lacking[0]} is not there on {platform.node()}: put it on a disk that all nodes share, at one path"
+    hidden = {} if task.demand.gpus else {"CUDA_VISIBLE_DEVICES": ""}  # of a node that has more than was planned for
     with ending_all() as running:
-        child = start_task(task)
+        child = start_task(replace(task, environment={**task.environment, **hidden}))
         running.append(child)
         for words in child.hear_all():
             if "line" in words:

@@ -20,7 +20,7 @@ from reportgen.engines.elsewhere import read_task
 from reportgen.engines.ray_worker import Board, run_on_worker
 from reportgen.engines.task import Demand, Task
 from reportgen.errors import reason_of
-from reportgen.numerals import count_items
+from reportgen.numerals import count_items, write_decimals
 from reportgen.processes.supervision import end_with
 
 _RETRIES = 2
@@ -91,7 +91,7 @@ def _fits(asked: Demand, node: Demand) -> bool:
 
 def _describe(demand: Demand) -> str:
     counts = f"{count_items(demand.cpus, 'CPU')}, {count_items(demand.gpus, 'GPU')}"
-    return f"{counts} and {demand.memory / 1e9:.1f} GB of memory"
+    return f"{counts} and {write_decimals(demand.memory / 1e9, 1)} GB of memory"
 
 
 def _run_all(tasks: Mapping[str, Mapping[str, Any]]) -> None:

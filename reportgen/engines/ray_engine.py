@@ -5,17 +5,19 @@ that it is in where its cluster is lost. Here is what starts that process, and l
 """
 
 import os
+import secrets
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from reportgen.engines.elsewhere import dump_task
 from reportgen.engines.task import EngineFailed, Progress, Task
 from reportgen.errors import BatteryError, Mistake
 from reportgen.processes.talking_child import TalkingChild, Words, ending_all, start_talking
 
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
-"""Nothing is reported to Ray's makers; and a task without a GPU sees none, as elsewhere in Ray before 2.60."""
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+"""Nothing is reported to Ray's makers."""
 _KEPT = "what was finished is in the cache: run it again, and it goes on there"
 
 
@@ -40,7 +42,7 @@ class RayEngine:
                 "reportgen.engines.ray_driver",
                 str(os.getpid()),
                 told={"address": self.address, "temporary": own, "tasks": [dump_task(task) for task in tasks]},
-                environment=_QUIET,
+                environment=_QUIET | (_close_cluster(Path(own)) if self.address is None else {}),
                 apart=True,
             )
             running.append(child)
@@ -48,6 +50,14 @@ class RayEngine:
                 listening.take(words)
             listening.check_end(child)
         return failed
+
+
+def _close_cluster(folder: Path) -> dict[str, str]:
+    """The variables by which nobody else can have a cluster of this machine run anything: only who knows its token."""
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32), encoding="ascii")
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
 
 
 @dataclass
@@ -77,5 +87,8 @@ class _Listener:
             return
         if self.joined:
             raise EngineFailed(Mistake(f"--engine ray: the cluster was lost ({reason})", _KEPT))
-        remedy = "is it running, with the same versions of Ray and Python, and is this machine one of its nodes?"
+        remedy = (
+            "does it run, with these versions of Ray and Python, and is this machine one of its nodes? "
+            "Set RAY_AUTH_MODE=token if it asks for a token"
+        )
         raise EngineFailed(Mistake(f"--engine ray: {self.cluster}: it cannot be reached ({reason})", remedy))

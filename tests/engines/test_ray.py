@@ -55,8 +55,19 @@ def hold_cluster() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a cluster is entered with: not the user's own."""
+    file = tmp_path_factory.mktemp("ray") / "token"
+    file.write_text("0" * 64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN_PATH", str(file))
+        yield
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
+def cluster(token: None) -> Iterator[str]:
     with hold_cluster() as (address, _):
         yield address
 
