@@ -25,7 +25,7 @@ from reportgen.processes.supervision import end_with
 
 _RETRIES = 2
 """Times that a task is started again whose worker was lost; one that fails by itself is not."""
-_EVERY = 0.3
+_EVERY = 0.5
 """Seconds between two looks at the board."""
 _ENDS_WITHIN = 4.0
 """Seconds in which tasks that are cancelled may end by themselves."""
