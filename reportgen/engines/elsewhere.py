@@ -46,7 +46,8 @@ def run_task(task: Task, tell: Callable[[str], None]) -> str:
     """
     lacking = [path for path in (task.place, *task.needs) if not path.exists()]
     if lacking:
-        return f"{lacking[0]} is not there on {platform.node()}: put it on a disk that all nodes share, at one path"
+        tell(f"{task.name}: {lacking[0]} is not there on {platform.node()}")
+        return "its files are not there on the node that should have measured it: they have to lie on a shared disk"
     hidden = {} if task.demand.gpus else {"CUDA_VISIBLE_DEVICES": ""}  # of a node that has more than was planned for
     with ending_all() as running:
         child = start_task(replace(task, environment={**task.environment, **hidden}))

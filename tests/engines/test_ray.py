@@ -1,6 +1,7 @@
 """A Ray cluster: the bytes of a run on this machine, whatever is lost on the way."""
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -133,9 +134,11 @@ def test_a_battery_that_a_worker_does_not_see_fails_with_that_reason(
             **{**vars(made(name, *of)), "needs": (missing,)}
         ),
     )  # fmt: skip
-    bundle = run(write(CENSUS), tmp_path / "ray", engine="ray", address=cluster, cache=False)
+    told: list[str] = []
+    bundle = run(write(CENSUS), tmp_path / "ray", engine="ray", address=cluster, cache=False, progress=told.append)
     assert bundle.failed
-    assert bundle["census"]["b"].reason.startswith(f"{missing} is not there on ")
+    assert f"b: {missing} is not there on {platform.node()}" in told
+    assert bundle["census"]["b"].reason.startswith("its files are not there on the node")
     assert bundle["census"]["a"].status == bundle["census"]["c"].status == "ok"
 
 
