@@ -1,5 +1,6 @@
 """The one place where an engine is chosen."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -66,8 +67,8 @@ class EngineChoice:
             if given and owner != self.name:
                 told = f"{option} is for --engine {owner}, and does not go with --engine {self.name}"
                 raise BatteryError(Mistake(told, "leave one of them out"))
-        if self.address is not None and "://" in self.address:
-            told = f"--address {self.address}: Ray clients cannot be used"
+        if self.address is not None and not re.fullmatch(r"auto|[^/]+:[0-9]+", self.address):
+            told = f"--address {self.address}: not the address of a Ray cluster"  # ray:// is of Ray's clients
             raise BatteryError(Mistake(told, "name HOST:PORT or auto, on a machine that is one of the cluster's nodes"))
         library = LIBRARIES.get(self.name)
         if library is not None and find_spec(library) is None:

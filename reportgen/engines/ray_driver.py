@@ -6,6 +6,7 @@ without numbers. The files of all others lie in their folders when it ends with 
 
 import json
 import signal
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +28,8 @@ _RETRIES = 2
 """Times that a task is started again whose worker was lost; one that fails by itself is not."""
 _EVERY = 0.5
 """Seconds between two looks at the board."""
+_ANSWERS_WITHIN = 10.0
+"""Seconds in which the head of a cluster is to be reached."""
 _ENDS_WITHIN = 4.0
 """Seconds in which tasks that are cancelled may end by themselves."""
 
@@ -57,9 +60,18 @@ def _run(told: Mapping[str, Any]) -> int:
 
 def _join_cluster(address: str | None, temporary: str) -> None:
     """Joins the cluster, or starts one, which then keeps all that it writes in a folder of its own."""
+    if address is not None:
+        _knock(address)
     own: dict[str, Any] = {"include_dashboard": False, "_temp_dir": temporary} if address is None else {}
     ray.init(address=address or "local", log_to_driver=False, configure_logging=False, **own)
     signal.signal(signal.SIGTERM, _interrupt)  # Ray takes it for itself
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens, which Ray itself finds out after minutes only."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_ANSWERS_WITHIN).close()
 
 
 def _interrupt(number: int, frame: Any) -> None:

@@ -53,11 +53,13 @@ class RayEngine:
 
 
 def _close_cluster(folder: Path) -> dict[str, str]:
-    """The variables by which nobody else can have a cluster of this machine run anything: only who knows its token."""
+    """The variables of a cluster of this machine: all that it and its workers write lies in a folder of its own, and
+    only who knows its token can have it run anything.
+    """
     token = folder / "token"
     token.touch(mode=0o600)
     token.write_text(secrets.token_hex(32), encoding="ascii")
-    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "TMPDIR": str(folder)}
 
 
 @dataclass
