@@ -150,7 +150,7 @@ def test_a_matrix_on_three_workers_has_the_bytes_of_a_local_run(cluster: str, tm
         save_tiny(tmp_path / "ckpt" / f"step-{step:02}", "llama", seed=step)
     battery = tmp_path / "battery.yaml"
     battery.write_text(
-        "matrix:\n  models: {run: {source: ckpt/step-*}}\n  dtypes: [float32, bfloat16]\n"
+        "matrix:\n  models: {run: {source: ckpt/step-*}}\n  dtype: [float32, bfloat16]\n"
         f"probes:\n{LENS}\n{CENSUS}\noutputs: []\n"
     )
     bundle = run(battery, tmp_path / "ray", engine="ray", address=cluster, cache=False)
