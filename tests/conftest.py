@@ -61,6 +61,7 @@ def gemma_folder() -> Path:
 
 
 LONGEST = (
+    "engines/test_ray.py",
     "test_default_report.py",
     "outputs/test_cache.py",
     "report/test_document.py",

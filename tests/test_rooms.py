@@ -17,9 +17,10 @@ ENTRY = {"", "__main__", "model"}
 
 ARROWS: dict[str, str] = {
     "testing": "workflows baseline results",
-    "cli": "workflows ci running battery probes probing baseline results processes",
-    "workflows": "ci outputs report report.comparison report.history report.content report.templates running battery "
-    "probes probing baseline model.files figures figures.kept figures.draw look results documents processes",
+    "cli": "workflows ci engines running battery probes probing baseline results processes",
+    "workflows": "ci engines outputs report report.comparison report.history report.content report.templates running "
+    "battery probes probing baseline model.files figures figures.kept figures.draw look results documents processes",
+    "engines": "processes",
     "ci": "baseline results",
     "outputs": "report report.slides report.content report.templates probes figures figures.kept figures.draw look "
     "results documents",

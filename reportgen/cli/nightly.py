@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from reportgen.cli.ci_options import add_ci_options
+from reportgen.cli.engine_options import add_engine_options
 from reportgen.cli.formats import formats_option
 from reportgen.cli.shown_as import FORMATS
 
@@ -17,6 +18,7 @@ PAGES = ("html",)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle's folder [default: next to it].")
 @formats_option(FORMATS, "Outputs instead of the battery's")
 @add_ci_options
+@add_engine_options
 @click.option("--no-cache", is_flag=True, help="Measure and draw everything again, and keep nothing of it.")
 @click.option("--quiet", is_flag=True, help="Print only errors, the verdict and where the comparison is.")
 def command(
@@ -26,6 +28,10 @@ def command(
     formats: tuple[str, ...],
     junit: Path | None,
     markdown: Path | None,
+    engine: str,
+    jobs: int,
+    address: str | None,
+    slurm: tuple[str, ...],
     no_cache: bool,
     quiet: bool,
 ) -> int:
@@ -52,6 +58,10 @@ def command(
             pages=PAGES,
             ci=CiOutputs(junit, markdown, tell_command),
             formats=formats or None,
+            engine=engine,
+            jobs=jobs,
+            address=address,
+            slurm=slurm,
             cache=not no_cache,
             progress=progress,
             found=tell_comparison,

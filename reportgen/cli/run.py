@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from reportgen.cli.ci_options import add_ci_options
+from reportgen.cli.engine_options import add_engine_options
 from reportgen.cli.formats import formats_option
 from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 from reportgen.errors import ReportgenError
@@ -28,12 +29,7 @@ if TYPE_CHECKING:
 @add_presentation_options("the battery's")
 @add_ci_options
 @click.option("--part", metavar="K/N", help="Measure part K of N; reportgen merge joins the parts.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=1,
-    help="Models measured at the same time, a process each [default: 1].",
-)
+@add_engine_options
 @click.option("--watch", is_flag=True, help="Run again whenever the battery is saved; watch.html shows it anew.")
 @click.option("--no-cache", is_flag=True, help="Measure and draw everything again, and keep nothing of it.")
 @click.option("--quiet", is_flag=True, help="Print only errors and where the report is.")
@@ -51,7 +47,10 @@ def command(
     junit: Path | None,
     markdown: Path | None,
     part: str | None,
+    engine: str,
     jobs: int,
+    address: str | None,
+    slurm: tuple[str, ...],
     watch: bool,
     no_cache: bool,
     quiet: bool,
@@ -71,9 +70,12 @@ def command(
     comes from the cache. A mistake is told, and waited for to be mended. The page watch.html of the bundle loads itself
     anew; nothing is served.
 
+    With --engine ray, each model, or pair of models, is a task on a Ray cluster: the one at --address, or one of this
+    machine. With --engine slurm, each is an element of an array job. Battery and models are to be on a shared disk.
+
     Exits with 0 if every probe ran, 3 if one failed (its card says why), 2 if the battery is wrong, 1 if no model could
-    be used or an output could not be made. A bundle that was there before is then marked, and refused by compare,
-    history and baseline accept until a run succeeds.
+    be used, a cluster was lost or an output could not be made. A bundle that was there before is then marked, and
+    refused by compare, history and baseline accept until a run succeeds.
     """
     from functools import partial
 
@@ -95,7 +97,10 @@ def command(
         theme=theme,
         templates=templates,
         part=part,
+        engine=engine,
         jobs=jobs,
+        address=address,
+        slurm=slurm,
         cache=not no_cache,
     )
     if watch:

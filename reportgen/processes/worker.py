@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -22,12 +24,32 @@ def start_child(module: str, *arguments: str) -> "subprocess.Popen[bytes]":
     )  # fmt: skip
 
 
-def open_child(module: str, *arguments: str) -> "subprocess.Popen[bytes]":
-    """The same, to talk with: its stdin and stdout are pipes, what it says on stderr is dropped."""
-    pipe = subprocess.PIPE
+def open_child(
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str] = {},
+    place: Path | None = None,
+    apart: bool = False,
+) -> "subprocess.Popen[bytes]":
+    """The same, to talk with: its stdin and stdout are pipes, what it says on stderr is dropped.
+
+    Args:
+        module: its name.
+        arguments: on its command line.
+        environment: variables that it has beside, or in place of, those of this process.
+        place: the folder that it runs in, instead of this process's.
+        apart: whether it leads a session of its own, which no signal of the terminal reaches.
+    """
+    invocation = _invocation(module, arguments)
+    invocation["env"] = invocation["env"] | environment
     return subprocess.Popen(
-        stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, **_invocation(module, arguments)
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=place,
+        start_new_session=apart,
+        **invocation,
+    )
 
 
 def _invocation(module: str, arguments: tuple[str, ...]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
-"""A process that measures one part of a battery: what `measure_side_by_side` starts for each model and each pair.
+"""A process that measures one part of a battery: what an engine runs for each model and each pair.
 
 It is told on stdin what to measure, and writes a line of JSON on stdout for each piece of work that it finished.
+
+    python -m reportgen.workflows.part_process FOLDER PARENT
 """
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,37 +28,34 @@ class PartTask:
     chosen: BatteryChoice
     part: str
     """K/N."""
-    folder: Path
-    """Where its numbers go: an empty folder."""
     cache: bool
-    parent: int
-    """The process that waits for it, and with which it ends."""
 
-    def dump(self) -> bytes:
-        """The task as it is told on stdin."""
-        return json.dumps(asdict(self), default=str).encode()
+    def dump(self) -> dict[str, Any]:
+        """The task as plain data, as it is told on stdin."""
+        told = asdict(self)
+        return told | {"chosen": told["chosen"] | {"path": str(self.chosen.path), "only": list(self.chosen.only)}}
 
 
-def read_task(told: bytes) -> PartTask:
-    """The task that `dump` wrote."""
-    said = json.loads(told)
-    chosen = said["chosen"]
+def read_task(told: Mapping[str, Any]) -> PartTask:
+    """The task that `dump` gave."""
+    chosen = told["chosen"]
     choice = BatteryChoice(**{**chosen, "path": Path(chosen["path"]), "only": tuple(chosen["only"])})
-    return PartTask(**{**said, "chosen": choice, "folder": Path(said["folder"])})
+    return PartTask(**{**told, "chosen": choice})
 
 
 def main() -> None:
     """Measures, and says how that went."""
-    task = read_task(sys.stdin.buffer.read())
-    end_with(task.parent)
-    sys.exit(supervise(lambda: _measure(task), _tell))
+    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
+    task = read_task(json.loads(sys.stdin.buffer.read()))
+    end_with(parent)
+    sys.exit(supervise(lambda: _measure(task, folder), _tell))
 
 
-def _measure(task: PartTask) -> int:
+def _measure(task: PartTask, folder: Path) -> int:
     try:
         battery = task.chosen.load()
         measured = measure(battery, lambda line: _say(line=line), cache=task.cache, part=task.part, announced=True)
-        write_numbers(task.folder, measured)
+        write_numbers(folder, measured)
     except KeyboardInterrupt:
         return 130
     except ReportgenError as error:

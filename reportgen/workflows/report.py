@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.battery.reader import Battery, load_battery
 from reportgen.cache import make_room
+from reportgen.engines.choice import EngineChoice
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.language import resolve_language
 from reportgen.look.presentation import Presentation, presentation_of
@@ -46,7 +47,10 @@ def run(
     theme: str | None = None,
     templates: str | Path | None = None,
     part: str | None = None,
+    engine: str = "local",
     jobs: int = 1,
+    address: str | None = None,
+    slurm: Sequence[str] = (),
     cache: bool = True,
     progress: Progress = _say_nothing,
     staged: Callable[[Path], None] = lambda stage: None,
@@ -66,7 +70,10 @@ def run(
         theme: look of the figures instead of the battery's: a name, or a YAML file.
         templates: a folder whose templates take the place of ours.
         part: K/N, the part of the work that is measured here; `merge` joins the bundles of all parts.
-        jobs: models, or pairs of models, that are measured at the same time, each in a process of its own.
+        engine: where models are measured: local (this machine), ray or slurm (a task for each model or pair).
+        jobs: models, or pairs of models, that the local engine measures at the same time, each in a process of its own.
+        address: of a running Ray cluster, HOST:PORT or auto; without one, one of this machine is started.
+        slurm: KEY=VALUE, what is asked of Slurm.
         cache: whether to take what earlier runs found, and to keep what this one finds.
         progress: is told one plain line a finished piece of work.
         staged: is given the folder of the bundle before that is swapped in: what it adds is the bundle's own.
@@ -74,25 +81,29 @@ def run(
     Raises:
         BatteryError: the battery is wrong; nothing ran.
         ModelError: no model could be used; nothing is written, and an earlier bundle is marked.
+        EngineFailed: a cluster cannot be reached, or was lost; the same.
         OutputsFailed: some outputs could not be made; the bundle is written without them.
         OutputError: the output cannot be written; an earlier bundle stays, and is marked.
     """
     path = Path(battery)
+    choice = EngineChoice(engine, jobs, address, tuple(slurm))
+    choice.check()
+    if part is not None and not choice.in_this_process:
+        option = "--jobs" if engine == "local" else "--engine"
+        raise BatteryError(Mistake(f"{option} and --part do not go together", "divide the work by one of them"))
     chosen = BatteryChoice(path, tuple(only), device, dtype, threads)
     asked = chosen.load()
     _tell_warnings(asked, progress)
     shown_as = choose_presentation(asked.presentation, language, theme, templates)
     outputs = check_formats(formats) if formats is not None else asked.outputs
     target = bundle_of(path, output, part)
-    if part is not None and jobs != 1:
-        raise BatteryError(Mistake("--jobs and --part do not go together", "divide the work by one of them"))
     check_writable(target)
     clock = time.perf_counter()
     with marks_failure(target, "run"):
         measured = (
             measure(asked, progress, cache=cache, part=part)
-            if jobs == 1
-            else measure_side_by_side(asked, chosen, jobs, target, progress, cache=cache)
+            if choice.in_this_process
+            else measure_side_by_side(asked, chosen, choice.open(target), target, progress, cache=cache)
         )
         record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.dump_stored()}
         numbers = replace(measured, run=record)

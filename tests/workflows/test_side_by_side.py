@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from reportgen.engines import local
+from reportgen.engines.task import Task
 from reportgen.errors import BatteryError, ModelError
 from reportgen.probes import registry
+from reportgen.processes import talking_child
 from reportgen.processes.supervision import explain_end
 from reportgen.running import memory
-from reportgen.workflows import side_by_side
 from reportgen.workflows.measuring import BatteryChoice
 from reportgen.workflows.part_process import PartTask, read_task
 from reportgen.workflows.report import run
@@ -82,17 +84,15 @@ def test_a_model_whose_process_is_killed_is_a_failed_card_and_the_others_are_who
 ) -> None:
     battery = write(LENS, CENSUS, PAIR)
     whole = run(battery, tmp_path / "whole", cache=False)
-    started = side_by_side._start
+    started = local.start_task
 
-    def start_and_kill(task: PartTask) -> Any:
+    def start_and_kill(task: Task) -> Any:
         one = started(task)
-        if task.part == number:
+        if task.name == "b":
             os.kill(one.process.pid, signal.SIGKILL)
         return one
 
-    split = split_of(battery)
-    number = f"{split.index(('b',)) + 1}/{len(split)}"
-    monkeypatch.setattr(side_by_side, "_start", start_and_kill)
+    monkeypatch.setattr(local, "start_task", start_and_kill)
     bundle = run(battery, tmp_path / "killed", jobs=2, cache=False)
     assert bundle.failed
     assert bundle.models["b"].facts["failed"] == KILLED
@@ -107,18 +107,11 @@ def test_a_model_whose_process_is_killed_is_a_failed_card_and_the_others_are_who
     assert "part" not in bundle.run
 
 
-def split_of(battery: Path) -> tuple[tuple[str, ...], ...]:
-    from reportgen.battery.reader import load_battery
-    from reportgen.running.division import divide_plan
-    from reportgen.running.plan import make_plan
-
-    return divide_plan(make_plan(load_battery(battery)), 4)
-
-
 def test_where_every_process_ends_there_is_no_bundle(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(side_by_side, "open_child", lambda module: start_python("import sys; sys.exit(7)"))
+    ends = "import sys; sys.exit(7)"
+    monkeypatch.setattr(talking_child, "open_child", lambda *args, **options: start_python(ends))
     with pytest.raises(ModelError, match=r"model a: the process ended without a message \(exit code 7\)"):
         run(write(LENS), tmp_path / "none", jobs=2, cache=False)
     assert not (tmp_path / "none").exists()
@@ -187,8 +180,8 @@ def test_jobs_and_part_do_not_go_together(write: Write) -> None:
 
 
 def test_a_task_arrives_as_it_was_told() -> None:
-    task = PartTask(BatteryChoice(Path("b.yaml"), ("x",), "cpu", None, 3), "1/2", Path("f"), False, 17)
-    assert read_task(task.dump()) == task
+    task = PartTask(BatteryChoice(Path("b.yaml"), ("x",), "cpu", None, 3), "1/2", False)
+    assert read_task(json.loads(json.dumps(task.dump()))) == task
 
 
 @pytest.mark.parametrize(("code", "told"), [(-9, KILLED), (-11, "the process was ended by signal 11")])
