@@ -11,7 +11,7 @@ from tests.benchmarks.processes import Neighbours
 from tests.benchmarks.rounds import take_rounds
 from tests.benchmarks.rows import NAMED, Bench, Row, rows
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "speed-and-cache.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "scale.md"
 BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
 BUSY = 0.03
 
@@ -25,7 +25,7 @@ def choose_rows(only: str, large: bool) -> Mapping[int, Row]:
 
 
 def write_page(measured: list[Measurement]) -> None:
-    """Puts the table of growth between the markers of the page about speed."""
+    """Puts the table of growth between the markers of the page about scale."""
     before, rest = PAGE.read_text().split(BEGIN)
     after = rest.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}{growth_table(measured)}\n{END}{after}")
@@ -35,7 +35,7 @@ def write_page(measured: list[Measurement]) -> None:
 @click.option("--only", default="", metavar="1,2,…", help="Rows, or phases [default: all but the large model].")
 @click.option("--rounds", "count", default=3, show_default=True, help="How often each part runs; medians are told.")
 @click.option("--large", is_flag=True, help="Measure the large model too (minutes, and 6.4 GB of disk).")
-@click.option("--docs", is_flag=True, help="Write what grows how into docs/explanation/speed-and-cache.md.")
+@click.option("--docs", is_flag=True, help="Write what grows how into docs/explanation/scale.md.")
 def main(only: str, count: int, large: bool, docs: bool) -> None:
     """Measure reportgen against a notebook, the least that its numbers cost, and itself."""
     wanted = choose_rows(only, large)

@@ -70,7 +70,7 @@ def test_the_table_has_a_line_for_each_measurement() -> None:
 
 
 def test_growth_is_written_between_the_markers_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = tmp_path / "speed-and-cache.md"
+    page = tmp_path / "scale.md"
     page.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
     monkeypatch.setattr(table_program, "PAGE", page)
     measured = [Measurement("prompts: late / early", 1.0, series=(1.0, 4.02, 16.3)), Measurement("no growth", 1.0)]
