@@ -31,7 +31,7 @@ lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/mypy
 
 docs: .venv/.installed  ## the documentation, in site/: opens from disk; a figure of every probe takes minutes once
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 saelens: .venv-saelens/.installed  ## SAELens in an environment of its own; a test compares with it
 

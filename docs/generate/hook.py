@@ -26,7 +26,7 @@ WRITTEN: dict[str, Callable[[], str]] = {
     "reference/prompt-sets.md": schemas.prompts_page,
     "reference/themes.md": schemas.theme_page,
     "reference/bundle.md": schemas.bundle_page,
-    "reference/command-line.md": commands.command_line_page,
+    "reference/cli.md": commands.command_line_page,
     "reference/shipped-prompt-sets.md": shipped.prompt_sets_page,
     "reference/batteries.md": shipped.batteries_page,
     "reference/probes/index.md": probes.probes_page,

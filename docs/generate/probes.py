@@ -59,7 +59,8 @@ def _describe(probe: Probe[Any, Any], figure: ProbeFigure) -> Iterator[str]:
         ("How it is computed", told.computed),
     ):
         yield f"## {heading}"
-        yield keep_code(text[:1].upper() + text[1:])
+        # A symbol at the beginning is not a word.
+        yield keep_code(text[:1].upper() + text[1:] if text[1:2].isalpha() else text)
     yield from _list_sources(probe.sources)
     yield "## What it costs"
     yield _describe_needs(probe)
