@@ -6,6 +6,9 @@ import logging
 import re
 from dataclasses import dataclass
 
+import torch
+from safetensors.torch import load_file, save_file
+
 import reportgen
 from docs.generate.places import DOCS, ROOT
 from reportgen.battery.reader import Battery, load_battery
@@ -13,9 +16,13 @@ from reportgen.numerals import count_items
 from reportgen.report.content.bundle_figures import describe_bundle, draw_figures
 from reportgen.running.plan import make_plan
 from reportgen.running.planned import PlannedCase
+from tests.tiny import save_tiny
 
 BATTERY = DOCS / "probes.yaml"
 BUNDLE = ROOT / "build" / "every-probe"
+WEIGHTS = "model.safetensors"
+MOVED_BY = 0.003
+"""Standard deviation of what is added to each weight of random experts: enough for some tokens to go elsewhere."""
 CHOSEN = {"linear_map": "map", "steering": "texts", "drift": "weights"}
 """Probe -> the figure that its page shows, where that is not the first."""
 
@@ -42,6 +49,7 @@ def make_probe_figures() -> dict[str, ProbeFigure]:
         NoFigureError: a probe of the battery failed, was skipped or draws nothing.
     """
     log = logging.getLogger("mkdocs.hooks.figures")
+    save_experts()
     bundle = reportgen.run(BATTERY, BUNDLE, formats=[], progress=log.info)
     described = describe_bundle(bundle)
     costs = _list_costs(load_battery(BATTERY))
@@ -57,6 +65,19 @@ def make_probe_figures() -> dict[str, ProbeFigure]:
         reasons = {outcome.reason for name in missing for outcome in bundle[name].values()}
         raise NoFigureError(f"no figure of {', '.join(missing)}: {'; '.join(reasons)}")
     return found
+
+
+def save_experts() -> None:
+    """Two tiny mixtures of experts with random weights: those of the second are the first's, a little moved."""
+    first, second = ROOT / "build" / "experts", ROOT / "build" / "experts-moved"
+    if second.exists():
+        return
+    save_tiny(first, "mixtral")
+    save_tiny(second, "mixtral")
+    drawn = torch.Generator().manual_seed(0)
+    weights = load_file(first / WEIGHTS)
+    moved = {name: one + MOVED_BY * torch.randn(one.shape, generator=drawn) for name, one in weights.items()}
+    save_file(moved, second / WEIGHTS, {"format": "pt"})
 
 
 def quote_entry(name: str) -> str:
