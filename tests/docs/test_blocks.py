@@ -29,7 +29,6 @@ probes:
   map: {probe: pca_map, prompts: lecture/words}
 """
 BATTERY_KEYS = {"title", "models", "matrix", "probes", "outputs", "language", "theme", "batch", "slides", "tolerances"}
-DOCS = ROOT / "docs"
 
 
 def test_every_block_says_what_it_is() -> None:
@@ -47,10 +46,20 @@ def test_yaml_loads_as_what_it_is(block: Block, tmp_path: Path) -> None:
         (tmp_path / "lab.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
         read_theme("lab.yaml", tmp_path)
     elif keys & BATTERY_KEYS:
-        read_battery(complete_battery(block.text, keys), DOCS / "battery.yaml")
+        write_prompt_files(block.page, tmp_path)
+        read_battery(complete_battery(block.text, keys), tmp_path / "battery.yaml")
     else:
         (tmp_path / "own.yaml").write_text(block.text)
         assert read_prompt_file(tmp_path / "own.yaml")
+
+
+def write_prompt_files(page: str, folder: Path) -> None:
+    """The prompt files that a page shows, each with its path in its first line: `# prompts/talk.yaml`."""
+    for block in blocks_of("yaml", page=page):
+        if named := re.match(r"# (prompts/[\w-]+\.yaml)\n", block.text):
+            path = folder / named[1]
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text)
 
 
 def complete_battery(text: str, keys: set[str]) -> str:
