@@ -55,7 +55,7 @@ def test_yaml_loads_as_what_it_is(block: Block, tmp_path: Path) -> None:
 
 
 def write_neighbours(page: str, folder: Path) -> None:
-    """A checkpoint, and the prompt files that a page shows, each with its path in its first line: `# prompts/talk.yaml`."""
+    """A checkpoint, and the prompt files that a page shows, its path in its first line: `# prompts/talk.yaml`."""
     (folder / "ckpt" / "step-100").mkdir(parents=True)
     for block in blocks_of("yaml", page=page):
         if named := re.match(r"# (prompts/[\w-]+\.yaml)\n", block.text):
