@@ -21,6 +21,7 @@ from tests.tiny import save_tiny
 
 LANGUAGES = {"yaml", "sh", "python", "toml", "text", "json", "bibtex", "html"}
 OURS = ("reportgen", "lm-reportgen")
+RESEARCHER = "docs/tutorials/researcher.md"
 MODELS = "models: {llama: demo:smollm2-135m-instruct, gemma: demo:gemma-3-270m}\n"
 PROBES = """
 probes:
@@ -29,7 +30,6 @@ probes:
   map: {probe: pca_map, prompts: lecture/words}
 """
 BATTERY_KEYS = {"title", "models", "matrix", "probes", "outputs", "language", "theme", "batch", "slides", "tolerances"}
-DOCS = ROOT / "docs"
 
 
 def test_every_block_says_what_it_is() -> None:
@@ -47,10 +47,21 @@ def test_yaml_loads_as_what_it_is(block: Block, tmp_path: Path) -> None:
         (tmp_path / "lab.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
         read_theme("lab.yaml", tmp_path)
     elif keys & BATTERY_KEYS:
-        read_battery(complete_battery(block.text, keys), DOCS / "battery.yaml")
+        write_neighbours(block.page, tmp_path)
+        read_battery(complete_battery(block.text, keys), tmp_path / "battery.yaml")
     else:
         (tmp_path / "own.yaml").write_text(block.text)
         assert read_prompt_file(tmp_path / "own.yaml")
+
+
+def write_neighbours(page: str, folder: Path) -> None:
+    """A checkpoint, and the prompt files that a page shows, its path in its first line: `# prompts/talk.yaml`."""
+    (folder / "ckpt" / "step-100").mkdir(parents=True)
+    for block in blocks_of("yaml", page=page):
+        if named := re.match(r"# (prompts/[\w-]+\.yaml)\n", block.text):
+            path = folder / named[1]
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text)
 
 
 def complete_battery(text: str, keys: set[str]) -> str:
@@ -126,14 +137,18 @@ def test_a_wrong_battery_is_found(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the examples speak of: a battery with its bundle, and a nightly one with its baseline."""
+    """A folder with what the examples speak of: a battery and a study, each with its bundle, and a nightly baseline."""
     folder = tmp_path_factory.mktemp("examples")
     (folder / "reports").mkdir()
     source = json.dumps(str(save_tiny(folder / "tiny")))
     probes = "probes: {weather: {probe: logit_lens, prompts: [天氣]}, census: {probe: parameter_census}}\noutputs: []"
     for battery in (folder / "battery.yaml", folder / "reports" / "nightly.yaml"):
         battery.write_text(f"models: {{gemma: {source}}}\n{probes}\n")
-    reportgen.run(folder / "battery.yaml")
+    (study,) = (block.text for block in blocks_of("yaml", page=RESEARCHER) if "right_answer" in block.text)
+    tiny = re.sub(r"demo:[\w.-]+", lambda _: source, study).replace('" ', '"')  # its space is a token of its own
+    (folder / "study.yaml").write_text(re.sub(r"^outputs:.*", "outputs: []", tiny, flags=re.MULTILINE))
+    for battery in ("battery.yaml", "study.yaml"):
+        reportgen.run(folder / battery)
     shutil.copytree(folder / "battery", folder / "reports" / "baselines" / "nightly")
     return folder
 

@@ -46,6 +46,20 @@ def test_the_readme_counts_the_probes() -> None:
     assert int(told) == len(registry.names())
 
 
+def test_links_of_the_readme_lead_to_what_a_checkout_has() -> None:
+    linked = [one.partition("#") for one in re.findall(r"\]\(([^)\s]+)\)", README) if not re.match(r"https?:", one)]
+    assert len(linked) > 30
+    assert [path for path, _, _ in linked if path and not (ROOT / path).is_file()] == []
+    wrong = [(path, title) for path, _, title in linked if title and title not in anchors_of(path or "README.md")]
+    assert wrong == []
+
+
+def anchors_of(page: str) -> set[str]:
+    """What a link can name of a page: its titles as GitHub and MkDocs spell them, in lower case, joined by dashes."""
+    titles = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
 def test_pictures_of_the_readme_are_light_and_legible() -> None:
     sizes = {}
     for name in re.findall(r"\(docs/images/([\w-]+\.png)\)", README):
