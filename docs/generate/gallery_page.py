@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from docs.generate.gallery import MOST_BYTES, GalleryFigure, GalleryReport
 from docs.generate.markdown import escape, join_blocks, keep_code, write_block
@@ -59,8 +58,8 @@ def _tell_left_out(report: GalleryReport, chosen: Collection[Path]) -> str:
 
 def _write_figure(report: GalleryReport, figure: GalleryFigure, linked: bool) -> Iterator[str]:
     """The picture and what it found beside the battery that makes it; it leads to itself in the report's page."""
-    picture = f"![{escape(figure.alt)}]({quote(_picture_path(report, figure))})"
-    place = f"#figure-{quote(figure.stem)}" if figure.anchored else ""
+    picture = f"![{escape(figure.alt)}]({_picture_path(report, figure)})"
+    place = f"#figure-{figure.stem}" if figure.anchored else ""
     yield '<div class="made" markdown>\n<div markdown>'
     yield f"[{picture}]({report.name}/report.html{place})" if linked else picture
     yield escape(figure.statement)
