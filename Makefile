@@ -4,6 +4,8 @@ PYTHON ?= python3
 # Another build of torch: any arguments of pip install, such as TORCH="torch==2.13.0 --index-url …"
 TORCH ?= torch==2.13.0
 BATTERY ?= reports/llama-vs-gemma.yaml
+# What the gallery shows: names of batteries in reports/. lecture, trained, sae and finetune take many minutes.
+REPORTS ?= first-look llama-vs-gemma answers parts
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -12,7 +14,7 @@ TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .DEFAULT_GOAL := help
-.PHONY: report test real models lint docs saelens peft lmeval lowest lock bench clean help
+.PHONY: report test real models lint gallery docs saelens peft lmeval lowest lock bench clean help
 
 report: .venv/.installed  ## the report of BATTERY on two real models, as HTML and PDF
 	$(BIN)/reportgen run $(BATTERY)
@@ -29,6 +31,12 @@ models: .venv/.installed  ## the demo models converted into the user's cache, wh
 lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# One that fails does not keep the others from being made, and fails the target.
+gallery: .venv/.installed  ## the reports REPORTS into build/gallery/, which make docs shows; the second time takes seconds
+	@failed=; for name in $(REPORTS); do \
+	    $(BIN)/reportgen run "reports/$$name.yaml" -o "build/gallery/$$name" --format html,pdf,slides || failed="$$failed $$name"; \
+	done; test -z "$$failed" || { echo "Not whole:$$failed" >&2; exit 1; }
 
 docs: .venv/.installed  ## the documentation, in site/: opens from disk; a figure of every probe takes minutes once
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

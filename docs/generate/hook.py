@@ -16,9 +16,12 @@ from mkdocs.structure.nav import Navigation, Section
 from mkdocs.structure.pages import Page
 
 from docs.generate import commands, places, probes, rooms, schemas, shipped
+from docs.generate.gallery import GalleryError, GalleryReport, choose_outputs, read_gallery
+from docs.generate.gallery_page import list_gallery_files, write_gallery
 from docs.generate.listing import list_pages
 from docs.generate.places import ROOT, LinkError, redirect_links
 from docs.generate.probe_figures import NoFigureError, make_probe_figures
+from reportgen.errors import ReportgenError
 
 log = logging.getLogger("mkdocs.hooks.generate")
 WRITTEN: dict[str, Callable[[], str]] = {
@@ -32,10 +35,13 @@ WRITTEN: dict[str, Callable[[], str]] = {
     "reference/probes/index.md": probes.probes_page,
 }
 """Page -> what writes it."""
-BLOCKS: dict[str, Callable[[], str]] = {"rooms": rooms.write_rooms}
+BLOCKS: dict[str, Callable[[], str]] = {
+    "rooms": rooms.write_rooms,
+    "gallery": lambda: write_gallery(_reports(), choose_outputs(_reports())),
+}
 """What stands in a comment <!-- generated: NAME --> of a page -> what takes its place."""
 PICTURES = {"explanation/rooms.svg": rooms.draw_rooms}
-ORDER = ("index.md", "tutorials", "how-to", "reference", "explanation", "project")
+ORDER = ("index.md", "gallery", "tutorials", "how-to", "reference", "explanation", "project")
 """Of the parts of the documentation."""
 
 
@@ -48,6 +54,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, figure in _figures().items():
         files.append(File.generated(config, f"reference/probes/{name}.md", content=probes.probe_page(name, figure)))
         files.append(File.generated(config, f"reference/probes/figures/{name}.svg", content=figure.svg))
+    for path, made in list_gallery_files(_reports(), choose_outputs(_reports())):
+        held = {"content": made} if isinstance(made, bytes) else {"abs_src_path": str(made)}
+        files.append(File.generated(config, path, **held))
     for path in sorted(_find_linked(files)):
         files.append(File.generated(config, places.published_path(path), content=(ROOT / path).read_bytes()))
     return files
@@ -76,6 +85,16 @@ def _figures() -> Any:
         return make_probe_figures()
     except NoFigureError as error:
         raise PluginError(str(error)) from error
+
+
+@cache
+def _reports() -> list[GalleryReport]:
+    try:
+        return read_gallery()
+    except GalleryError as error:
+        raise PluginError(str(error)) from error
+    except ReportgenError as error:
+        raise PluginError(error.in_one_line) from error
 
 
 def _find_linked(files: Files) -> set[str]:

@@ -3,7 +3,6 @@ from the cache.
 """
 
 import logging
-import re
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +10,8 @@ from safetensors.torch import load_file, save_file
 
 import reportgen
 from docs.generate.places import DOCS, ROOT
-from reportgen.battery.reader import Battery, load_battery
+from docs.generate.quoting import read_cached
+from reportgen.battery.reader import Battery
 from reportgen.numerals import count_items
 from reportgen.report.content.bundle_figures import describe_bundle, draw_figures
 from reportgen.running.plan import make_plan
@@ -52,7 +52,7 @@ def make_probe_figures() -> dict[str, ProbeFigure]:
     save_experts()
     bundle = reportgen.run(BATTERY, BUNDLE, formats=[], progress=log.info)
     described = describe_bundle(bundle)
-    costs = _list_costs(load_battery(BATTERY))
+    costs = _list_costs(read_cached(BATTERY))
     found: dict[str, ProbeFigure] = {}
     for one in draw_figures(bundle, described, cache=True):
         name = one.probe_id
@@ -78,25 +78,6 @@ def save_experts() -> None:
     weights = load_file(first / WEIGHTS)
     moved = {name: one + MOVED_BY * torch.randn(one.shape, generator=drawn) for name, one in weights.items()}
     save_file(moved, second / WEIGHTS, {"format": "pt"})
-
-
-def quote_entry(name: str) -> str:
-    """The battery that makes the figure of a probe: its lines of docs/probes.yaml, and the models that it names."""
-    text = BATTERY.read_text()
-    entry = _quote_key(text[text.index("\nprobes:") :], name)
-    models = text[text.index("\nmodels:") : text.index("\nprobes:")]
-    ids = re.findall(r"^  (\w+):", models, re.MULTILINE)
-    wanted = [id for id in ids if re.search(rf"\b{id}\b", entry)] or ids
-    quoted = "".join(_quote_key(models, id) for id in wanted)
-    return f"models:\n{quoted}probes:\n{entry}"
-
-
-def _quote_key(text: str, key: str) -> str:
-    """The lines of a key that stands two spaces in, with all that is below it."""
-    found = re.search(rf"^  {key}:.*\n(?:    .*\n)*", text, re.MULTILINE)
-    if found is None:
-        raise NoFigureError(f"{key} is not in {BATTERY.relative_to(ROOT)}")
-    return found[0]
 
 
 def _list_costs(battery: Battery) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from docs.generate.markdown import escape, join_blocks, keep_code, write_block, write_code, write_table
 from docs.generate.places import DOCS
-from docs.generate.probe_figures import ProbeFigure, quote_entry
+from docs.generate.probe_figures import BATTERY, ProbeFigure
+from docs.generate.quoting import quote_entry
 from docs.generate.schemas import write_keys
 from reportgen.documents.yaml_source import read_source
 from reportgen.probes import registry
@@ -51,7 +52,7 @@ def _describe(probe: Probe[Any, Any], figure: ProbeFigure) -> Iterator[str]:
     yield f"![{escape(figure.alt)}](figures/{probe.name}.svg)"
     yield f"> {escape(figure.statement)}" if figure.statement else ""
     yield "The figure and the sentence below it are of this battery:"
-    yield write_block(quote_entry(probe.name), "yaml")
+    yield write_block(quote_entry(BATTERY, probe.name), "yaml")
     for heading, text in (
         ("What it shows", told.shows),
         ("How to read it", told.read),

@@ -27,7 +27,7 @@ def batteries_page() -> str:
     blocks = [
         "# Shipped batteries",
         "They lie in `reports/` of the repository; each runs on the two demo models, with "
-        "`reportgen run reports/NAME.yaml`.",
+        "`reportgen run reports/NAME.yaml`. What some of them make: [gallery](../gallery/index.md).",
     ]
     for file in sorted((ROOT / "reports").glob("*.yaml")):
         blocks += [f"## {file.stem}", write_block(file.read_text(), "yaml")]

@@ -7,7 +7,8 @@ import pytest
 from docs.generate import commands, probe_figures, probes, rooms, schemas, shipped
 from docs.generate.markdown import keep_code, write_code, write_table
 from docs.generate.places import LinkError, redirect_links
-from docs.generate.probe_figures import ProbeFigure, quote_entry
+from docs.generate.probe_figures import ProbeFigure
+from docs.generate.quoting import quote_entry
 from reportgen.battery.prompt_sets import list_prompt_sets
 from reportgen.battery.reader import load_battery
 from reportgen.cli import COMMANDS
@@ -39,7 +40,7 @@ def test_every_probe_has_an_entry_whose_quotation_is_a_battery() -> None:
     whole = load_battery(probe_figures.BATTERY)
     assert {name: entry.probe.name for name, entry in whole.probes.items()} == {name: name for name in registry.names()}
     for name, entry in whole.probes.items():
-        battery = read_source(quote_entry(name), name).value
+        battery = read_source(quote_entry(probe_figures.BATTERY, name), name).value
         assert list(battery["probes"]) == [name]
         assert battery["probes"][name]["probe"] == name
         assert set(battery["models"]) == set(entry.models), name

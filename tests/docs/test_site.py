@@ -17,7 +17,14 @@ from reportgen.probes import registry
 from tests.docs.blocks import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]
-LOOKED_AT = ("index", "how-to/ci", "reference/battery", "reference/probes/index", "reference/probes/logit_lens")
+LOOKED_AT = (
+    "index",
+    "gallery/index",
+    "how-to/ci",
+    "reference/battery",
+    "reference/probes/index",
+    "reference/probes/logit_lens",
+)
 _TAG = re.compile(r"<(a|link|script|img|iframe)\b[^>]*?\s(?:href|src)=\"?([^\"\s>]+)", re.IGNORECASE)
 _ID = re.compile(r"\sid=\"?([^\"\s>]+)")
 
