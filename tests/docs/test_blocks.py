@@ -147,8 +147,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (study,) = (block.text for block in blocks_of("yaml", page=RESEARCHER) if "right_answer" in block.text)
     tiny = re.sub(r"demo:[\w.-]+", lambda _: source, study).replace('" ', '"')  # its space is a token of its own
     (folder / "study.yaml").write_text(re.sub(r"^outputs:.*", "outputs: []", tiny, flags=re.MULTILINE))
-    for battery in ("battery.yaml", "study.yaml"):
-        reportgen.run(folder / battery)
+    for name in ("battery.yaml", "study.yaml"):
+        reportgen.run(folder / name)
     shutil.copytree(folder / "battery", folder / "reports" / "baselines" / "nightly")
     return folder
 
