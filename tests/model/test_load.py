@@ -97,7 +97,8 @@ def test_a_quantised_checkpoint_says_that_it_is(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config | {"quantization_config": quantised}))
     with pytest.raises(ModelError) as raised:
         load(locate(parse_source(str(folder))))
-    assert raised.value.mistakes[0].remedy.startswith("Its weights are quantised (gptq): name the model that they")
+    assert raised.value.mistakes[0].remedy.startswith("Its weights are quantised (gptq): pip install ")
+    assert "name the model that they were made from" in raised.value.mistakes[0].remedy
 
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"

@@ -398,7 +398,7 @@ class Hub:
             raise self.files
         return self.files
 
-    def download(self, repository, *, revision, allow_patterns):
+    def download(self, repository, *, revision, allow_patterns, ignore_patterns, tqdm_class):
         self.asked = allow_patterns
         if not self.snapshot.is_dir():
             raise errors.LocalEntryNotFoundError("not here")

@@ -130,7 +130,8 @@ def test_attribution_takes_the_first_answer_and_the_first_wrong_one(llama: Path)
     own = ask(llama, "attribution", [PROMPTS[0], PROMPTS[1]])
     named = ask(llama, "attribution", plain(PROMPTS[:1]), answers=[" a"], against=[" day"])
     for name in ("logit", "heads", "mlp"):
-        assert np.array_equal(own.arrays[name].values[:1], named.arrays[name].values)
+        # Rows of two prompts go through a matrix together: on some processors another last bit than a row alone.
+        assert own.arrays[name].values[:1] == pytest.approx(named.arrays[name].values, rel=1e-4, abs=1e-6)
     assert own.tables["answers"].records()[1]["against"] is None, "the model's own most likely token, with no other"
     assert "The answer is the first of each prompt's `answers`; it is contrasted with the first of its `not`" in told(
         own

@@ -68,32 +68,24 @@ def _tell_by_lines(target: str, notify: Notify) -> type[Any]:
     from huggingface_hub.utils.tqdm import tqdm
 
     class Lines(tqdm):
-        """Bars that are not drawn."""
+        """Bars that are not drawn, and so do not count either: that is done here."""
 
         def __init__(self, *given: Any, **options: Any) -> None:
             self._of_bytes = options.get("name") == _BYTES
+            self._there = 0.0
             self._told = 0
-            super().__init__(*given, **{**options, "disable": False, "file": _Nowhere()})  # type: ignore[no-untyped-call]
+            super().__init__(*given, **{**options, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> bool | None:
             shown: bool | None = super().update(n)
+            self._there += n or 0
             total = self.total or 0
-            if self._of_bytes and total >= _TOLD_FROM and int(10 * self.n / total) > self._told:
-                self._told = int(10 * self.n / total)
-                notify(f"{target}: {write_share(self.n / total)} of {write_number(total / 1e9)} GB")
+            if self._of_bytes and total >= _TOLD_FROM and int(10 * self._there / total) > self._told:
+                self._told = int(10 * self._there / total)
+                notify(f"{target}: {write_share(self._there / total)} of {write_number(total / 1e9)} GB")
             return shown
 
     return Lines
-
-
-class _Nowhere:
-    """A stream on which nothing is shown."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass
 
 
 def explain_hub_error(target: str, revision: str | None, error: Exception) -> Mistake:
