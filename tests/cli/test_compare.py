@@ -275,9 +275,7 @@ def test_a_bundle_from_another_machine_is_compared_with_the_widest_tolerances_an
     assert told["AMD EPYC"][0] == 4
     assert "not measured on" not in told["AMD EPYC"][2]
     assert told["Neoverse-N1"][0] == 0
-    expected = (
-        "olerances were not measured on x86_64-neoverse-n1-cpu, but on x86_64-amd-epyc-cpu, x86_64-other-cpu"
-    )
+    expected = "olerances were not measured on x86_64-neoverse-n1-cpu, but on x86_64-amd-epyc-cpu, x86_64-other-cpu"
     assert expected in told["Neoverse-N1"][1]
     assert expected in told["Neoverse-N1"][2].replace("\\", "")
 
