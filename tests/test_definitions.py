@@ -21,6 +21,8 @@ LONG = {"long": {"probe": "attention_grid", "prompts": ["an apple a day", "apple
 
 OF_ROUNDING = {"rerouted.decided_flips", "rerouted.margins"}
 """Multiples of what rounding moves, which is another number on another machine."""
+OF_DESCENT = "trees."
+"""Numbers of maps that are trained by many steps: the last bits of another processor's products end 0.4 % apart."""
 
 
 def measure_folder(folder: Path) -> dict[str, Any]:
@@ -74,11 +76,12 @@ def test_numbers_that_moved_have_a_definition_of_another_number(tmp_path: Path) 
     assert (now["definitions"], now["versions"]) == (golden["definitions"], golden["versions"]), __doc__
     assert now["numbers"].keys() == golden["numbers"].keys(), __doc__
     for name, values in golden["numbers"].items():
-        assert _agree(now["numbers"][name], values), f"{name} moved. {__doc__}"
+        assert _agree(name, now["numbers"][name], values), f"{name} moved. {__doc__}"
 
 
-def _agree(now: list[float] | None, before: list[float]) -> bool:
-    return now is not None and now == pytest.approx(before, rel=2e-3, abs=1e-4)
+def _agree(name: str, now: list[float] | None, before: list[float]) -> bool:
+    within = 1e-2 if name.startswith(OF_DESCENT) else 2e-3
+    return now is not None and now == pytest.approx(before, rel=within, abs=1e-4)
 
 
 def _write() -> None:
@@ -86,7 +89,9 @@ def _write() -> None:
         now = measure_folder(Path(folder))
     if GOLDEN.exists():
         before = json.loads(GOLDEN.read_text())
-        moved = [name for name, values in before["numbers"].items() if not _agree(now["numbers"].get(name), values)]
+        moved = [
+            name for name, values in before["numbers"].items() if not _agree(name, now["numbers"].get(name), values)
+        ]
         if moved and (now["definitions"], now["versions"]) == (before["definitions"], before["versions"]):
             sys.exit(f"{moved[0]} moved: raise outcome_key.DEFINITIONS or the version of the probe that changed first")
     numbers = ",\n".join(f"  {json.dumps(name)}: {json.dumps(values)}" for name, values in now.pop("numbers").items())

@@ -131,12 +131,12 @@ def run_job(dumped: Mapping[str, Any]) -> int:
     task = read_task(dumped)
     with (task.folder / _LINES).open("a", encoding="utf-8") as stream:
 
-        def say(**words: str) -> None:
+        def tell_line(**words: str) -> None:
             stream.write(json.dumps(words) + "\n")
             stream.flush()
 
-        reason = run_task(task, lambda line: say(line=line))
-        say(ended=reason)
+        reason = run_task(task, lambda line: tell_line(line=line))
+        tell_line(ended=reason)
     return 1 if reason else 0
 
 
