@@ -29,7 +29,8 @@ def read_weight(module: nn.Module, name: str) -> torch.Tensor:
     """A weight by its name in the module, as the module computes with it, read from where it is held."""
     tensor = module.get_parameter(name)
     if tensor.device.type != "meta":
-        return tensor.detach()
+        # A tensor of torchao's that was made in inference mode cannot be detached outside of it.
+        return tensor.detach() if tensor.requires_grad else tensor
     from transformers.integrations.accelerate import load_offloaded_parameter
 
     stored: torch.Tensor = load_offloaded_parameter(module, name)
