@@ -422,6 +422,17 @@ def test_what_is_said_is_true_on_a_light_ground_and_on_a_dark_one(name):
     assert not [text for text in said if re.search(r"\b(dark|darker|darkest|pale|paler)\b", text)]
 
 
+def test_no_code_of_a_text_stands_on_slides_with_its_marks() -> None:
+    bundle = fake_bundle()
+    shown = [make_drawn(probe, curves((LLAMA, GEMMA), "raw")) for probe in ("apple", "map", "weather")]
+    deck = build_deck(bundle, shown, state_bundle(bundle), theme=PAPER, measured="paths")
+    told = [text for slide in deck.slides for text in (slide.definition, *slide.notes)]
+    probes = {outcome.probe for by_subject in bundle.outcomes.values() for outcome in by_subject.values()}
+    meant = [text for name in probes for text in meanings(registry.find(name)).values()]
+    assert any("`" in text for text in meant), "there is something to be left out"
+    assert not [text for text in told if "`" in text]
+
+
 @pytest.mark.parametrize("name", registry.names())
 def test_the_foot_of_a_slide_says_what_a_number_is_and_no_dims_of_an_array(name):
     for text in meanings(registry.find(name)).values():

@@ -201,13 +201,18 @@ def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
     quantity = kind_of(figure.description.name).replace("-", "_")
     for definition in reversed(view.definitions):
         if definition.name == quantity and definition.text:
-            return capitalize_first(without_dims(definition.text))
-    return view.explanation.computed
+            return capitalize_first(without_marks(without_dims(definition.text)))
+    return without_marks(view.explanation.computed)
 
 
 def without_dims(text: str) -> str:
     """A definition as a listener needs it: what comes first, the dims of an array, is for readers of the data."""
     return re.sub(r"^[(（][^()（）]*[)）]\s*", "", text)
+
+
+def without_marks(text: str) -> str:
+    """A probe's text as a slide writes it, which has one typeface: the page makes code of what is between backticks."""
+    return text.replace("`", "")
 
 
 def _remark(view: sections.SectionView, figures: Sequence[Figure], letters: Letters, *, first: bool) -> str:
@@ -231,13 +236,11 @@ def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
             "{name} ({unit}): {text}",
             name=one.name,
             unit=one.unit or one.kind,
-            text=without_dims(one.text),
+            text=without_marks(without_dims(one.text)),
         )
         for one in view.definitions
         if one.text
     ]
-    said = view.explanation
+    said = [without_marks(text) for text in (view.explanation.shows, view.explanation.read, view.explanation.computed)]
     own = [view.note, *(name_prompt(called, note) for called, note in view.prompt_notes.items())]
-    return [
-        part for part in (*own, view.statement, *told, said.shows, said.read, said.computed, *more, *defined) if part
-    ]
+    return [part for part in (*own, view.statement, *told, *said, *more, *defined) if part]
