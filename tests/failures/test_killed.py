@@ -33,7 +33,8 @@ NUMBERS = ("results.json", "arrays.safetensors")
 def battery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("battery")
     families = {"a": "llama", "b": "gemma3"}
-    models = {id: str(save_tiny(folder / id, family)) for id, family in families.items()}
+    # Threads are written out: some runs are made in this process, others in processes of another environment.
+    models = {id: {"source": str(save_tiny(folder / id, family)), "threads": 1} for id, family in families.items()}
     file = folder / "battery.yaml"
     file.write_text(json.dumps({"title": "Tiny", "models": models, "probes": PROBES, "outputs": []}))
     return file
