@@ -9,7 +9,8 @@ import shutil
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
+from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 import torch
 import transformers
+from tqdm import tqdm
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from reportgen.model.capture.check import prove
@@ -67,7 +69,7 @@ def load(
         ModelError: the weights do not load, are incomplete, or the model is not what it claims to be.
     """
     torch.set_num_threads(default_threads() if threads is None else threads)
-    with _silence_quantiser(located):
+    with _without_bars():
         network = _read_network(located, dtype, device, held)
         if located.adapter is not None:
             merge_adapter(network, located.folder, located.adapter)
@@ -162,13 +164,14 @@ def _refuse_incomplete(located: ModelFiles, report: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _silence_quantiser(located: ModelFiles) -> Iterator[None]:
-    """Keeps the progress bars and remarks of a library that reads quantised weights from the terminal."""
-    if not quantisation_method(read_config(located.config)):
+def _without_bars() -> Iterator[None]:
+    """Keeps progress bars of libraries that unpack weights from the terminal, which has lines of its own."""
+    shown = tqdm.__init__
+    tqdm.__init__ = partialmethod(shown, file=io.StringIO())  # some say disable=False themselves
+    try:
         yield
-        return
-    with redirect_stderr(io.StringIO()):
-        yield
+    finally:
+        tqdm.__init__ = shown
 
 
 def _build_proven(network: Network, dtype: str, batch: int, attention: str) -> LoadedModel:

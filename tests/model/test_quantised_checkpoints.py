@@ -6,6 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from compressed_tensors.compressors import ModelCompressor
+from compressed_tensors.quantization import (
+    QuantizationArgs,
+    QuantizationConfig,
+    QuantizationScheme,
+    QuantizationStatus,
+    apply_quantization_config,
+)
 
 from reportgen.errors import ModelError
 from reportgen.model.files.sources import locate, parse_source
@@ -69,6 +77,53 @@ def test_bitsandbytes_gives_its_own_logits_and_its_bytes_are_no_weights(tmp_path
     compared = compare_weights(base, model)
     assert MATRIX in dict(compared.left_out)
     assert "model.embed_tokens.weight" in {one.name for one in compared.tensors}
+
+
+def save_compressed(folder: Path, bits: int, form: str) -> Path:
+    """As llm-compressor saves a checkpoint: every matrix but the unembedding rounded, with a scale a row."""
+    save_base(folder)
+    network = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    how = QuantizationArgs(num_bits=bits, type="int", symmetric=True, strategy="channel")
+    groups = {"all": QuantizationScheme(targets=["Linear"], weights=how)}
+    apply_quantization_config(network, QuantizationConfig(config_groups=groups, ignore=["lm_head"], format=form))
+    for module in network.modules():
+        if hasattr(module, "weight_scale"):
+            largest = module.weight.abs().amax(1, keepdim=True)
+            module.weight_scale.data.copy_(largest / (2 ** (bits - 1) - 1))
+            module.quantization_status = QuantizationStatus.FROZEN
+    compressor = ModelCompressor.from_pretrained_model(network, quantization_format=form)
+    assert compressor is not None
+    compressor.compress_model(network)
+    network.save_pretrained(folder)
+    compressor.update_config(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("bits", "form"), [(4, "pack-quantized"), (8, "int-quantized")])
+def test_compressed_tensors_gives_its_own_logits_and_the_weights_that_it_runs_on(
+    tmp_path: Path, bits: int, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, folder = loaded(save_base(tmp_path / "base")), save_compressed(tmp_path / "m", bits, form)
+    own = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
+    capsys.readouterr()
+    model = loaded(folder)
+    assert capsys.readouterr().err == "", "bars of the library"
+    with torch.inference_mode():
+        assert torch.equal(model.network(IDS).logits, own(IDS).logits)
+    assert model.number_format == f"compressed-tensors {bits}-bit"
+    writer = model.anatomy.mlp_writers[1]
+    assert writer is not None
+    assert writer.projection is not None
+    (stored,) = named_tensors(model, [MATRIX])
+    matrix, before = stored.read(), base.network.get_parameter(MATRIX)
+    probe = torch.randn(3, matrix.shape[1])
+    assert torch.equal(writer.projection(probe), probe @ matrix.T), "what is read is what runs"
+    assert all(len(row.unique()) <= 2**bits for row in matrix)
+    step = before.abs().amax(1, keepdim=True) / (2 ** (bits - 1) - 1)
+    assert ((matrix - before).abs() <= step / 2 * 1.001).all()
+    compared = compare_weights(base, model)
+    assert not compared.left_out, "scales are no weights"
+    assert {one.name: one.shape for one in model.parameters()} == {one.name: one.shape for one in base.parameters()}
 
 
 @pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")

@@ -14,7 +14,7 @@ import torch
 
 from reportgen.model.network.held import read_weight
 from reportgen.model.network.loaded import LoadedModel, select_likeliest
-from reportgen.model.network.quantise import reason_without_floats, to_plain_tensor
+from reportgen.model.network.quantise import named_weights, reason_without_floats, to_plain_tensor
 from reportgen.numerics.distributions import kl_divergence, log_softmax
 
 _ROWS_TOGETHER = 16
@@ -113,7 +113,7 @@ class WeightComparison:
 
 def compare_weights(base: LoadedModel, other: LoadedModel) -> WeightComparison:
     """Every tensor of both models, in base's order."""
-    ours, theirs = (dict(model.network.named_parameters(remove_duplicate=False)) for model in (base, other))
+    ours, theirs = (named_weights(model.network) for model in (base, other))
     block_of = {id(tensor): at for at, block in enumerate(base.anatomy.blocks) for tensor in block.parameters()}
     left_out = [(name, "base alone has it") for name in ours if name not in theirs]
     left_out += [(name, "other alone has it") for name in theirs if name not in ours]

@@ -18,7 +18,7 @@ from reportgen.model.needs import Unmeasurable
 from reportgen.model.network.anatomy import Network
 from reportgen.model.network.held import read_weight
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.model.network.quantise import reason_without_floats, stored_dtype, to_plain_tensor
+from reportgen.model.network.quantise import named_weights, reason_without_floats, stored_dtype, to_plain_tensor
 
 BINS = 100
 """Bars of a histogram."""
@@ -74,7 +74,7 @@ class Summary:
 
 def named_tensors(model: LoadedModel, patterns: Sequence[str]) -> list[NamedTensor]:
     """The weights that exact names or globs match, in the model's order, tied ones once."""
-    named = dict(model.network.named_parameters(remove_duplicate=False))
+    named = named_weights(model.network)
     block_of = {id(tensor): at for at, block in enumerate(model.anatomy.blocks) for tensor in block.parameters()}
     found: dict[int, NamedTensor] = {}
     for name, tensor in named.items():

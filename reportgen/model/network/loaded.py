@@ -10,7 +10,7 @@ from torch import nn
 from reportgen.model.needs import Site, Unmeasurable
 from reportgen.model.network.anatomy import Anatomy, Network
 from reportgen.model.network.held import copy_in_float32
-from reportgen.model.network.quantise import INT8, describe_quantisation, is_packed, stored_dtype
+from reportgen.model.network.quantise import INT8, describe_quantisation, is_packed, named_weights, stored_dtype
 from reportgen.model.network.rotary import Rotation
 from reportgen.numerics.distributions import softcap
 
@@ -128,10 +128,9 @@ class LoadedModel:
             Parameter(f"{name}.weight", (module.out_features, module.in_features), self.number_format, id(module))
             for name, module in packed.items()
         ]
-        named = self.network.named_parameters(remove_duplicate=False)
         return matrices + [
             Parameter(name, tuple(p.shape), stored_dtype(p), id(p))
-            for name, p in named
+            for name, p in named_weights(self.network).items()
             if name.rpartition(".")[0] not in packed or name.endswith(".bias")
         ]
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from reportgen.errors import Mistake, ModelError
+from reportgen.model.network.anatomy import Network
 
 INT8 = "int8"
 
@@ -64,8 +65,28 @@ def describe_quantisation(config: Any) -> str:
     said = written if isinstance(written, dict) else written.to_dict()
     method = said.get("quant_method") or "unknown"
     method = str(getattr(method, "value", method))
-    bits = said.get("bits") or (4 if said.get("load_in_4bit") else 8 if said.get("load_in_8bit") else None)
+    bits = said.get("bits") or (4 if said.get("load_in_4bit") else 8 if said.get("load_in_8bit") else _bits_of(said))
     return f"{method} {bits}-bit" if bits else method
+
+
+def _bits_of(said: dict[str, Any]) -> int | None:
+    """Bits of a weight where compressed-tensors says them of groups of matrices, and of all alike."""
+    groups = (said.get("config_groups") or {}).values()
+    bits = {(group.get("weights") or {}).get("num_bits") for group in groups if isinstance(group, dict)}
+    return bits.pop() if len(bits) == 1 else None
+
+
+def named_weights(network: Network) -> dict[str, nn.Parameter]:
+    """Every weight, shared ones under each of their names; not the scales that a library keeps beside packed ones."""
+    named = dict(network.named_parameters(remove_duplicate=False))
+    if not describe_quantisation(network.config):
+        return named
+    return {name: weight for name, weight in named.items() if not _is_scale(network, name)}
+
+
+def _is_scale(network: Network, name: str) -> bool:
+    owner, _, own = name.rpartition(".")
+    return own not in {"weight", "bias"} and isinstance(getattr(network.get_submodule(owner), "in_features", None), int)
 
 
 def stored_dtype(tensor: torch.Tensor) -> str:
