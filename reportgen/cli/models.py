@@ -68,7 +68,7 @@ def _list_lines(known: dict[str, Any]) -> list[str]:
         elif model["installed"]:
             lines.append("  installed; converted when it is first used")
         else:
-            lines.append(f"  not installed: {model['install']}")
+            lines.append(f"  fetched when it is first used, or installed by: {model['install']}")
     cache = known["cache"]
     lines.append(f"cache: {cache['folder']} ({decimal(cache['bytes'])})")
     for part, meaning in PARTS.items():

@@ -122,6 +122,10 @@ def _refuse_to_run(side: Side) -> MeasuredModel[Any]:
     raise AssertionError(f"{side.case.id} is to be measured in a model that is not there")
 
 
+def _tell(seconds: float) -> str:
+    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.2g}"
+
+
 def measure_case(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: UnfinishedWork) -> Outcome:
     """What becomes of a case; whatever its probe raises is its outcome, and nobody else's."""
     if case.skipped:
@@ -145,7 +149,8 @@ def measure_case(case: PlannedCase, run: Sequence[RunSide], progress: Progress, 
     except KeyboardInterrupt:
         raise
     except OutOfTime:
-        return make_without_numbers(case, "failed", f"it took longer than its {seconds:,.0f} s (timeout of the probe)")
+        told = f"it took longer than its {_tell(seconds)} s (timeout of the probe)"
+        return make_without_numbers(case, "failed", told)
     except BaseException as error:  # a probe may raise anything, an end of the program too: the others run
         if os.environ.get("REPORTGEN_DEBUG"):
             raise

