@@ -15,7 +15,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation, Section
 from mkdocs.structure.pages import Page
 
-from docs.generate import commands, places, probes, rooms, schemas, shipped
+from docs.generate import commands, notebook, places, probes, rooms, schemas, shipped
 from docs.generate.gallery import GalleryError, GalleryReport, choose_outputs, read_gallery
 from docs.generate.gallery_page import list_gallery_files, write_gallery
 from docs.generate.listing import list_pages
@@ -38,6 +38,7 @@ WRITTEN: dict[str, Callable[[], str]] = {
 BLOCKS: dict[str, Callable[[], str]] = {
     "rooms": rooms.write_rooms,
     "gallery": lambda: write_gallery(_reports(), choose_outputs(_reports())),
+    "notebook": notebook.write_notebook,
 }
 """What stands in a comment <!-- generated: NAME --> of a page -> what takes its place."""
 PICTURES = {"explanation/rooms.svg": rooms.draw_rooms}
@@ -54,6 +55,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, figure in _figures().items():
         files.append(File.generated(config, f"reference/probes/{name}.md", content=probes.probe_page(name, figure)))
         files.append(File.generated(config, f"reference/probes/figures/{name}.svg", content=figure.svg))
+    for path, svg in _pictures().items():
+        files.append(File.generated(config, path, content=svg))
     for path, made in list_gallery_files(_reports(), choose_outputs(_reports())):
         held = {"content": made} if isinstance(made, bytes) else {"abs_src_path": str(made)}
         files.append(File.generated(config, path, **held))
@@ -84,6 +87,13 @@ def _figures() -> Any:
     try:
         return make_probe_figures()
     except NoFigureError as error:
+        raise PluginError(str(error)) from error
+
+
+def _pictures() -> dict[str, bytes]:
+    try:
+        return notebook.list_pictures()
+    except notebook.NotebookError as error:
         raise PluginError(str(error)) from error
 
 

@@ -26,7 +26,9 @@ from reportgen.results.folder import stage_bundle
 from reportgen.workflows.notebook import ShownBundle
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, fake_bundle, hostile
 
-NOTEBOOK = Path(__file__).parent / "examples" / "explore.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "how-to" / "explore.ipynb"
+FIRST_SHOWN = 2
+"""Cells of code before: one installs, one runs a battery where there is no bundle."""
 SHOWABLE = ("census", "nearest", "apple", "heads")
 
 
@@ -229,7 +231,7 @@ def executed(folder: Path) -> list[nbformat.NotebookNode]:
     """The cells of code of the example, with their outputs."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder.parent)}})
-    return [cell for cell in client.execute().cells if cell.cell_type == "code"]
+    return [cell for cell in client.execute().cells if cell.cell_type == "code"][FIRST_SHOWN:]
 
 
 # Jupyter's own libraries warn of what they themselves are about to change.
