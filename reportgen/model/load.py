@@ -9,7 +9,7 @@ import shutil
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,7 @@ def load(
         ModelError: the weights do not load, are incomplete, or the model is not what it claims to be.
     """
     torch.set_num_threads(default_threads() if threads is None else threads)
-    with _without_bars():
+    with _in_silence():
         network = _read_network(located, dtype, device, held)
         if located.adapter is not None:
             merge_adapter(network, located.folder, located.adapter)
@@ -164,14 +164,18 @@ def _refuse_incomplete(located: ModelFiles, report: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _without_bars() -> Iterator[None]:
-    """Keeps progress bars of libraries that unpack weights from the terminal, which has lines of its own."""
+def _in_silence() -> Iterator[None]:
+    """Keeps bars and lines of libraries that read weights from the terminal, which has lines of its own."""
     shown = tqdm.__init__
     tqdm.__init__ = partialmethod(shown, file=io.StringIO())  # some say disable=False themselves
     try:
-        yield
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            # gptqmodel has a banner, and tells of each of its kernels; optimum asks transformers in an old way.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            yield
     finally:
         tqdm.__init__ = shown
+        logging.getLogger("logbar").setLevel(logging.ERROR)  # gptqmodel's, which raises its level when it is imported
 
 
 def _build_proven(network: Network, dtype: str, batch: int, attention: str) -> LoadedModel:

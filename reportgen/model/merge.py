@@ -17,6 +17,7 @@ from transformers.pytorch_utils import Conv1D
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.files.adapters import Adapter, LowRank, explain_mismatch
 from reportgen.model.files.weights import read_header, weight_files
+from reportgen.model.network.quantise import reason_without_floats
 from reportgen.numerics.low_rank import low_rank_change, low_rank_scale
 
 Network = Any
@@ -106,7 +107,11 @@ class _Merging:
     def _find(self, name: str) -> tuple[nn.Module, nn.Parameter]:
         """A tensor of the network, and the module that it belongs to."""
         try:
-            return self._network.get_submodule(name.rpartition(".")[0]), self._network.get_parameter(name)
+            module = self._network.get_submodule(name.rpartition(".")[0])
+            if reason := reason_without_floats(module):
+                raise self._refuse(f"the adapter changes {name.removesuffix('.weight')}: {reason}",
+                                   "Name the base that is not quantised.")  # fmt: skip
+            return module, self._network.get_parameter(name)
         except AttributeError as error:
             told = f"the adapter changes {name.removesuffix('.weight')}, which its base does not have"
             raise self._refuse(told) from error

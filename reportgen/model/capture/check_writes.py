@@ -19,6 +19,7 @@ from reportgen.model.capture.trial import TOLERANCE, choose_trial_tokens, tolera
 from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
 from reportgen.model.network.matrices import bias_of, matrix_of
+from reportgen.model.network.quantise import reason_without_floats
 from reportgen.model.network.routers import ROUTING
 from reportgen.model.network.scores import can_be_seen, scale_scores
 from reportgen.model.network.writers import Writer, writers_of
@@ -134,6 +135,9 @@ def _reason_against_projections(model: LoadedModel, site: Site, blocks: tuple[in
     aside = [str(block) for block, writer in zip(blocks, writers, strict=True) if writer.side_modules]
     if aside:
         return f"block {aside[0]} has several modules that write side by side"
+    matrices = [writer.projection for writer in writers if writer.projection is not None]
+    if packed := next((told for matrix in matrices if (told := reason_without_floats(matrix))), ""):
+        return packed
     needs = [Need(site, "all", blocks), Need(_INSIDE[site], "all", blocks)]
     captured = _run_trial(model, needs)
     tolerance = tolerance_of(model)

@@ -14,7 +14,7 @@ import torch
 
 from reportgen.model.network.held import read_weight
 from reportgen.model.network.loaded import LoadedModel, select_likeliest
-from reportgen.model.network.quantise import named_weights, reason_without_floats, to_plain_tensor
+from reportgen.model.network.quantise import named_weights, packed_tensors, reason_without_floats, to_plain_tensor
 from reportgen.numerics.distributions import kl_divergence, log_softmax
 
 _ROWS_TOGETHER = 16
@@ -113,9 +113,18 @@ class WeightComparison:
 
 def compare_weights(base: LoadedModel, other: LoadedModel) -> WeightComparison:
     """Every tensor of both models, in base's order."""
-    ours, theirs = (named_weights(model.network) for model in (base, other))
+    packed = {
+        name: reason_without_floats(module)
+        for model in (other, base)
+        for name, module in packed_tensors(model.network).items()
+    }
+    ours, theirs = (
+        {name: weight for name, weight in named_weights(model.network).items() if name not in packed}
+        for model in (base, other)
+    )
     block_of = {id(tensor): at for at, block in enumerate(base.anatomy.blocks) for tensor in block.parameters()}
-    left_out = [(name, "base alone has it") for name in ours if name not in theirs]
+    left_out = list(packed.items())
+    left_out += [(name, "base alone has it") for name in ours if name not in theirs]
     left_out += [(name, "other alone has it") for name in theirs if name not in ours]
     tensors, seen = [], set()
     for name in (name for name in ours if name in theirs):
@@ -123,20 +132,12 @@ def compare_weights(base: LoadedModel, other: LoadedModel) -> WeightComparison:
         if (id(one), id(two)) in seen:
             continue
         seen.add((id(one), id(two)))
-        if reason := _reason_without_floats(name, base, other):
-            left_out.append((name, reason))
-        elif one.shape == two.shape:
+        if one.shape == two.shape:
             norms = _norms(*(to_plain_tensor(read_weight(model.network, name)) for model in (base, other)))
             tensors.append(TensorChange(name, block_of.get(id(one)), tuple(one.shape), *norms))
         else:
             left_out.append((name, f"its shape is {tuple(one.shape)} in base, {tuple(two.shape)} in other"))
     return WeightComparison(tensors, left_out)
-
-
-def _reason_without_floats(name: str, *models: LoadedModel) -> str:
-    """Why a tensor of some models cannot be compared: in one of them it is packed."""
-    holders = [model.network.get_submodule(name.rpartition(".")[0]) for model in models]
-    return next((reason for holder in holders if (reason := reason_without_floats(holder))), "")
 
 
 def _norms(base: torch.Tensor, other: torch.Tensor) -> tuple[float, float]:

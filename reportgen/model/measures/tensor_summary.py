@@ -18,7 +18,13 @@ from reportgen.model.needs import Unmeasurable
 from reportgen.model.network.anatomy import Network
 from reportgen.model.network.held import read_weight
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.model.network.quantise import named_weights, reason_without_floats, stored_dtype, to_plain_tensor
+from reportgen.model.network.quantise import (
+    named_weights,
+    packed_tensors,
+    reason_without_floats,
+    stored_dtype,
+    to_plain_tensor,
+)
 
 BINS = 100
 """Bars of a histogram."""
@@ -73,14 +79,24 @@ class Summary:
 
 
 def named_tensors(model: LoadedModel, patterns: Sequence[str]) -> list[NamedTensor]:
-    """The weights that exact names or globs match, in the model's order, tied ones once."""
-    named = named_weights(model.network)
-    block_of = {id(tensor): at for at, block in enumerate(model.anatomy.blocks) for tensor in block.parameters()}
+    """The weights that exact names or globs match, in the model's order, tied ones once, packed ones last."""
+    packed = packed_tensors(model.network)
+    blocks = enumerate(model.anatomy.blocks)
+    block_of = {id(part): at for at, block in blocks for part in (*block.parameters(), *block.modules())}
     found: dict[int, NamedTensor] = {}
-    for name, tensor in named.items():
-        if any(matches(name, pattern) for pattern in patterns):
+    for name, tensor in named_weights(model.network).items():
+        if name not in packed and _matches_any(name, patterns):
             found.setdefault(id(tensor), NamedTensor(name, block_of.get(id(tensor)), model.network))
-    return list(found.values())
+    unread = (
+        NamedTensor(name, block_of.get(id(module)), model.network)
+        for name, module in packed.items()
+        if _matches_any(name, patterns)
+    )
+    return [*found.values(), *unread]
+
+
+def _matches_any(name: str, patterns: Sequence[str]) -> bool:
+    return any(matches(name, pattern) for pattern in patterns)
 
 
 def summary(tensor: torch.Tensor) -> Summary:

@@ -10,7 +10,7 @@ from torch import nn
 from reportgen.model.needs import Site, Unmeasurable
 from reportgen.model.network.anatomy import Anatomy, Network
 from reportgen.model.network.held import copy_in_float32
-from reportgen.model.network.quantise import INT8, describe_quantisation, is_packed, named_weights, stored_dtype
+from reportgen.model.network.quantise import INT8, describe_quantisation, named_weights, packed_tensors, stored_dtype
 from reportgen.model.network.rotary import Rotation
 from reportgen.numerics.distributions import softcap
 
@@ -123,16 +123,15 @@ class LoadedModel:
 
     def parameters(self) -> list[Parameter]:
         """Every named parameter, shared ones under each of their names; of packed ones the matrix that they are."""
-        packed = {name: module for name, module in self.network.named_modules() if is_packed(module)}
+        packed = packed_tensors(self.network)
         matrices = [
-            Parameter(f"{name}.weight", (module.out_features, module.in_features), self.number_format, id(module))
+            Parameter(name, (module.out_features, module.in_features), self.number_format, id(module))
             for name, module in packed.items()
+            if name.endswith(".weight")
         ]
-        return matrices + [
-            Parameter(name, tuple(p.shape), stored_dtype(p), id(p))
-            for name, p in named_weights(self.network).items()
-            if name.rpartition(".")[0] not in packed or name.endswith(".bias")
-        ]
+        plain = {name: weight for name, weight in named_weights(self.network).items() if name not in packed}
+        plain |= {name: module.bias for name, module in packed.items() if name.endswith(".bias")}
+        return matrices + [Parameter(name, tuple(p.shape), stored_dtype(p), id(p)) for name, p in plain.items()]
 
     @property
     def embedding_table(self) -> torch.Tensor:

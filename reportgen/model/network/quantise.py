@@ -15,9 +15,10 @@ import torch
 from torch import nn
 
 from reportgen.errors import Mistake, ModelError
-from reportgen.model.network.anatomy import Network
 
 INT8 = "int8"
+Network = Any
+"""A causal LM of transformers."""
 
 
 def quantise(blocks: Sequence[nn.Module]) -> None:
@@ -55,6 +56,20 @@ def is_packed(module: nn.Module) -> bool:
 def reason_without_floats(module: nn.Module) -> str:
     """Why no numbers can be read from the weights of a module; empty where they can."""
     return f"its weights are packed in fewer bits ({type(module).__name__})" if is_packed(module) else ""
+
+
+def packed_tensors(network: Network) -> dict[str, Any]:
+    """Name -> module of each matrix that is packed, and of the bias beside it: some libraries make neither a parameter.
+
+    The names are those that they have where nothing is quantised.
+    """
+    packed = {name: module for name, module in network.named_modules() if is_packed(module)}
+    return {
+        f"{name}.{own}": module
+        for name, module in packed.items()
+        for own in ("weight", "bias")
+        if own == "weight" or getattr(module, "bias", None) is not None
+    }
 
 
 def describe_quantisation(config: Any) -> str:

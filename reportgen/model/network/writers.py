@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from reportgen.model.network.held import device_of_ids
+from reportgen.model.network.quantise import is_packed
 
 _ATTENTION_NAMES = ("self_attn", "attn", "attention", "self_attention")
 _MLP_NAMES = ("mlp", "feed_forward", "ffn", "block_sparse_moe", "moe")
@@ -98,7 +99,7 @@ def _find_child(module: nn.Module, names: Sequence[str]) -> nn.Module | None:
 
 def _find_matrix(projection: nn.Module | None) -> nn.Module | None:
     """The matrix itself: Moshi keeps it in a module around it."""
-    if projection is None or hasattr(projection, "weight"):
+    if projection is None or hasattr(projection, "weight") or is_packed(projection):
         return projection
     inside = [module for module in projection.modules() if isinstance(module, nn.Linear)]
     return inside[0] if len(inside) == 1 else None
@@ -294,6 +295,7 @@ def _writer(summed: Sequence[tuple[_Call, float]], calls: Sequence[_Call]) -> Wr
         return None
     *others, (part, scale) = summed
     origin = _find_call_before_norm(part, calls)
-    matrix = origin.module if getattr(getattr(origin.module, "weight", None), "ndim", 0) == 2 else None
+    is_matrix = getattr(getattr(origin.module, "weight", None), "ndim", 0) == 2 or is_packed(origin.module)
+    matrix = origin.module if is_matrix else None
     norm = None if origin is part else part.module
     return Writer(origin.module, matrix, norm, scale, tuple((other.module, factor) for other, factor in others))
