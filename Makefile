@@ -23,7 +23,7 @@ test: .venv/.installed  ## the whole test suite, in processes of one thread; a t
 	$(TESTING) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 real: .venv/.installed  ## what the demo models are known to do, probe by probe
-	$(TESTING) $(BIN)/python -m pytest -n 3 --dist loadfile -m real
+	$(TESTING) $(BIN)/python -m pytest -n 3 --dist loadfile -m "real and not slow"
 
 models: .venv/.installed  ## the demo models converted into the user's cache, which the first report does otherwise
 	$(BIN)/python -c 'from reportgen.model.files.demo import DEMO_MODELS, demo_folder; [*map(demo_folder, DEMO_MODELS.values())]'
