@@ -135,6 +135,7 @@ def run_all(
     while waiting or running:
         while waiting and len(running) < jobs:
             kind = waiting.pop(0)
+            (work / f"{kind}.json").unlink(missing_ok=True)
             process = fork.Process(target=_try_alone, args=(kind, wanted[kind], work / f"{kind}.json"))
             with warnings.catch_warnings():  # threads that libraries began wait for work, and hold nothing
                 warnings.simplefilter("ignore", DeprecationWarning)
@@ -151,7 +152,7 @@ def run_all(
             process.join()
             del running[kind]
             file = work / f"{kind}.json"
-            if not _is_done(file, wanted[kind]):
+            if not file.exists():
                 _write(file, Row(kind, wrong=[told]), wanted[kind])
             row = json.loads(file.read_text())["row"]
             say(

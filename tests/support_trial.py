@@ -17,7 +17,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from reportgen.errors import BatteryError, ModelError
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.probes.registry import names
-from tests.all_probes import CHANGING, FIRST, READING, WORDS, of_two, sparse
+from tests.all_probes import CHANGING, FIRST, READING, ROUTED, WORDS, of_two, of_two_routed, sparse
 from tests.runs import run_probes
 from tests.shrunk import BLOCKS, save_config_alone, save_shrunk, shrunk_model
 from tests.support_groups import groups_of
@@ -93,8 +93,9 @@ class Row:
 
 def battery_of(dictionaries: Path, probes: Collection[str] | None = None) -> dict[str, Any]:
     """Id -> entry of a battery on the models m and n; the id is the probe's name, `NAME-1` its first fallback."""
-    alone = FIRST | READING | CHANGING | WORDS | sparse(dictionaries)
-    entries = [{**entry, "models": ["m"]} for entry in alone.values()] + list(of_two("m", "n", dictionaries).values())
+    alone = FIRST | READING | CHANGING | WORDS | ROUTED | sparse(dictionaries)
+    paired = of_two("m", "n", dictionaries) | of_two_routed("m", "n")
+    entries = [{**entry, "models": ["m"]} for entry in alone.values()] + list(paired.values())
     battery: dict[str, Any] = {}
     for entry in entries:
         name = entry["probe"]
@@ -159,6 +160,11 @@ def _width(network: Any) -> int:
 def _run(models: Mapping[str, Path], battery: dict[str, Any], row: Row) -> dict[str, Any]:
     """The outcomes of what the models are asked for, without what is known beforehand to be nothing for them."""
     beforehand: dict[str, str] = {}
+    try:  # alone: of two that are both refused, a run says so probe by probe
+        run_probes({"m": models["m"]}, {"census": {"probe": "parameter_census"}})
+    except ModelError as refused:
+        row.refuse(_own_words("; ".join(mistake.in_one_line for mistake in refused.mistakes), models))
+        return {}
     if not any("n" in (entry.get("other"), entry.get("base")) for entry in battery.values()):
         models = {"m": models["m"]}
     while asked := {id: entry for id, entry in battery.items() if id not in beforehand}:
@@ -169,9 +175,6 @@ def _run(models: Mapping[str, Path], battery: dict[str, Any], row: Row) -> dict[
             if not known:
                 raise
             beforehand |= {id: _own_words(reason.partition(": ")[2], models) for id, reason in known.items()}
-        except ModelError as refused:
-            row.refuse(_own_words("; ".join(mistake.in_one_line for mistake in refused.mistakes), models))
-            return {}
         else:
             outcomes = {id: next(iter(found[id].values())) for id in asked}
             _tell(row, battery, outcomes, beforehand, models)

@@ -3,6 +3,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from reportgen.model.needs import Unmeasurable
 from reportgen.model.sae.dictionary import ROWS, load_dictionary
 from reportgen.model.sae.sources import locate_dictionaries
 from tests.reference import sae as reference
@@ -147,3 +148,9 @@ def test_topk_of_fewer_positive_numbers_fires_only_these(tmp_path):
     activations = loaded(tmp_path, made).encode(sae_files.rows(4))
     assert bool((activations >= 0).all())
     assert int((activations > 0).sum()) < 4 * FEATURES
+
+
+def test_rows_of_another_width_are_told_apart(tmp_path):
+    dictionary = loaded(tmp_path, SAELENS[0])
+    with pytest.raises(Unmeasurable, match=f"reads vectors of width {WIDTH}, and its blocks pass on {4 * WIDTH}"):
+        dictionary.encode(torch.zeros(3, 4 * WIDTH))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from reportgen.model.needs import Unmeasurable
 from reportgen.model.sae.files import DictionaryFiles
 from reportgen.model.sae.weights import read_parts
 
@@ -133,7 +134,14 @@ class Dictionary:
             yield held, chunk
 
     def _normalise_rows(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The rows as the encoder reads them, and what (row x 1) factor and shift undo it."""
+        """The rows as the encoder reads them, and what (row x 1) factor and shift undo it.
+
+        Raises:
+            Unmeasurable: they are of another width. Some models hand on rows wider than their configuration says.
+        """
+        if rows.shape[-1] != self.width:
+            told = f"its blocks pass on {rows.shape[-1]} numbers per token"
+            raise Unmeasurable(f"the dictionary reads vectors of width {self.width}, and {told}")
         if self.files.layout.normalise == "constant norm":
             factor = torch.linalg.vector_norm(rows, dim=-1, keepdim=True) / self.width**0.5
             return rows / factor.clamp(min=torch.finfo(torch.float32).tiny), factor, torch.zeros_like(factor)
