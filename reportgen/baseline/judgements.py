@@ -60,14 +60,24 @@ def describe_morning(comparison: Comparison) -> list[str]:
     lines += [f"  {shorten_text(comparison.measured_elsewhere)}"] if comparison.measured_elsewhere else []
     for one in find_beginnings(comparison.judgements)[:TOLD]:
         lines.append(f"  from {shorten_text(describe_beginning(one, comparison))}")
-    for one in _list_drifts(comparison)[:WORST]:
+    drifts, apart = _list_drifts(comparison), _list_apart(comparison)
+    for one in drifts[:WORST]:
         allowed = f" ({one.allowed} allowed)" if one.allowed else ""
         lines.append(f"  {shorten_text(one.path)}: {one.verdict}: {shorten_text(one.told)}{allowed}")
         lines += [f"    {shorten_text(one.prompts)}"] if one.prompts else []
-    for one in _list_apart(comparison)[:TOLD]:
+    lines += _name_others("drifted", drifts[WORST:])
+    for one in apart[:TOLD]:
         lines.append(f"  {shorten_text(one.path)}: {one.verdict}: {shorten_text(one.told)}")
+    lines += _name_others("are such", apart[TOLD:])
     advice = advise(comparison)
     return [*lines, shorten_text(advice)] if advice else lines
+
+
+def _name_others(what: str, others: Sequence[Judgement]) -> list[str]:
+    """A line that names those that are not told one by one; none where there are none."""
+    if not others:
+        return []
+    return [f"  {write_count(len(others))} more {what}: {shorten_text(', '.join(one.path for one in others))}"]
 
 
 def _list_drifts(comparison: Comparison) -> list[Judgement]:

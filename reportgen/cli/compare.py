@@ -1,5 +1,6 @@
 """`reportgen compare`."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -40,7 +41,8 @@ def command(
 
     ci = CiOutputs(junit, markdown, tell_command)
     with show_progress(quiet=quiet) as progress:
+        found = partial(tell_comparison, progress)
         comparison, _ = publish_comparison(
-            baseline, bundle, output, formats=formats or PAGES, ci=ci, progress=progress, found=tell_comparison
+            baseline, bundle, output, formats=formats or PAGES, ci=ci, progress=progress, found=found
         )
     return comparison.exit_code

@@ -1,5 +1,6 @@
 """`reportgen nightly`."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -64,6 +65,6 @@ def command(
             slurm=slurm,
             cache=not no_cache,
             progress=progress,
-            found=tell_comparison,
+            found=partial(tell_comparison, progress),
         )
     return comparison.exit_code

@@ -3,36 +3,61 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 from reportgen.cli.terminal import LONGEST, tell
 from reportgen.spelling import spell_text
 
 
+@dataclass(frozen=True)
+class Progress:
+    """What is told of work."""
+
+    tell: Callable[[str], None]
+    aside: Callable[[], AbstractContextManager[object]] = nullcontext
+    """Within it nothing moves, so that other lines can be written."""
+
+    def __call__(self, line: str) -> None:
+        """Tells one line of a finished piece of work."""
+        self.tell(line)
+
+
 @contextmanager
-def show_progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A function that is told one line a finished piece of work."""
+def show_progress(*, quiet: bool) -> Iterator[Progress]:
+    """What is told one line a finished piece of work."""
     if quiet:
-        yield lambda line: None
+        yield Progress(lambda line: None)
     elif sys.stderr.isatty() and not os.environ.get("CI"):
-        with _show_spinner() as told:
-            yield told
+        with _show_spinner() as progress:
+            yield progress
     else:
-        yield lambda line: tell(line, err=True)
+        yield Progress(lambda line: tell(line, err=True))
 
 
 @contextmanager
-def _show_spinner() -> Iterator[Callable[[str], None]]:
+def _show_spinner() -> Iterator[Progress]:
+    """A line that moves, with the time that has passed: a single probe may take minutes."""
     from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True, highlight=False)
-    with console.status("starting", spinner=_spinner()) as status:
+    columns = (SpinnerColumn(_spinner(), style="none"), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Bars(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as moving:
+        task = moving.add_task("starting", total=None)
 
         def print_line(line: str) -> None:
             console.print(spell_text(f"  {line}", LONGEST), markup=False, emoji=False, style="dim")
-            status.update("working")
+            moving.update(task, description="working")
 
-        yield print_line
+        @contextmanager
+        def stand_aside() -> Iterator[None]:
+            moving.stop()
+            yield
+            moving.start()
+
+        yield Progress(print_line, stand_aside)
 
 
 def _spinner() -> str:

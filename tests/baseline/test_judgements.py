@@ -1,7 +1,7 @@
 import numpy as np
 
 from reportgen.baseline.compare import _order_outcome, compare
-from reportgen.baseline.judgements import conclusion, count_verdicts, find_beginnings
+from reportgen.baseline.judgements import conclusion, count_verdicts, describe_morning, find_beginnings
 from reportgen.baseline.tables import compare_table
 from reportgen.baseline.tolerance import MEASURED
 from reportgen.baseline.verdict import Verdict
@@ -34,6 +34,15 @@ def test_of_equal_verdicts_the_one_that_most_exceeds_its_tolerance_stands_first(
         make_drift("c", bound=0),
     )
     assert [one.name for one in comparison(found).judgements] == ["c", "b", "a"]
+
+
+def test_what_is_not_told_one_by_one_is_counted_and_named() -> None:
+    drifts = [make_drift(name, worst=9 - at, bound=1) for at, name in enumerate("abcde")]
+    lines = describe_morning(comparison(of_changes("weather", "gemma", *drifts)))
+    told = [line for line in lines if line.startswith("  weather.")]
+    assert [line.partition(":")[0] for line in told] == ["  weather.gemma.a", "  weather.gemma.b", "  weather.gemma.c"]
+    assert "  2 more drifted: weather.gemma.d, weather.gemma.e" in lines
+    assert not any(" more " in line for line in describe_morning(comparison(of_changes("p", "m", *drifts[:3]))))
 
 
 def answers(*rows: tuple[str, float]) -> Table:

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from reportgen.errors import BatteryError
 from reportgen.numerics.patching import recovered_difference, stays_from
 from reportgen.probes.activation_patching import probe
 from reportgen.probes.activation_patching.pairs import first_difference
+from reportgen.probes.activation_patching.statement import tell
+from reportgen.probes.activation_patching.view import tell_opposing_heads
+from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
@@ -182,6 +186,16 @@ def test_shares_of_hardly_any_difference_are_not_defined() -> None:
     assert first_difference((1, 2), (1, 2)) is None
     assert stays_from(np.array([0.9, 0.1, 0.6, 0.5]), 0.5) == 2
     assert stays_from(np.array([0.9, 0.1]), 0.5) is None
+
+
+def test_heads_that_move_it_the_other_way_are_named(found: Mapping[str, Outcome]) -> None:
+    outcome = next(iter(found.values()))
+    heads = np.zeros_like(outcome.arrays["heads"].values)
+    heads[:, 1, 0], heads[:, 2, 1], heads[:, 0, 1] = -0.41, -0.25, -0.19
+    changed = replace(outcome, arrays={**outcome.arrays, "heads": replace(outcome.arrays["heads"], values=heads)})
+    (view,) = SubjectView.each(Section("x", {"m": changed}, {"m": ModelCard("m", "M", "X", 3)}))
+    assert tell_opposing_heads(view, 0.2) == ["head 1.0 (−41%)", "head 2.1 (−25%)"]
+    assert "Heads that move it the other way: head 1.0 (−41%) and head 2.1 (−25%)." in tell(view)
 
 
 def test_prompts_that_are_not_told_apart_are_said_to_be(folders: Mapping[str, Path]) -> None:

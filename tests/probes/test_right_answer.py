@@ -10,6 +10,8 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.right_answer import probe
+from reportgen.probes.right_answer.figures import _draw_probabilities
+from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.results.section import ModelCard, Section
 from tests.reference import right_answer as reference
@@ -175,6 +177,22 @@ def made(right: list[bool], layers: list[int]) -> Outcome:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("count", "label"), [(4, "mean probability over 4 prompts"),
+                                              (12, "mean probability over 12 prompts (95 % band)")])  # fmt: skip
+def test_an_axis_names_a_band_only_where_there_is_one(count: int, label: str) -> None:
+    outcome = made([True] * count, [2] * count)
+    likely = np.random.default_rng(0).uniform(size=(count, 5))
+    options = {**outcome.options, "axis": "layer"}
+    arrays = outcome.arrays | {
+        "probability": Array(("prompt", "layer"), likely),
+        "right_share": Array(("layer",), np.linspace(0, 1, 5)),
+    }
+    (view,) = SubjectView.each(section(replace(outcome, options=options, arrays=arrays)))
+    drawn = _draw_probabilities(view, 1.0)
+    assert drawn.y_label == label
+    assert (drawn.curves[0].band is None) == (count == 4)
+
+
 def section(*found: Outcome) -> Section:
     ids = ["m", "n"][: len(found)]
     return Section("s", dict(zip(ids, found, strict=True)), {id: ModelCard(id, id.upper(), "X", 4) for id in ids})
@@ -194,7 +212,7 @@ def test_the_sentence_counts_compares_in_pairs_and_never_calls_few_the_same() ->
     equal = probe.statement(section(made(good[:6], [2] * 6), made(good[:6], [2] * 6)))
     assert "nor that there is none" in equal  # six pairs that are all alike say nothing of others
     few = probe.statement(section(made(good[:4], [2] * 4), made(bad[:4], [2] * 4)))
-    assert few.endswith("Both were asked 4 prompts: too few for an interval.")
+    assert few.endswith("Both were asked 4 prompts: too few for an interval of their difference.")
     assert probe.tell_each_briefly(section(made(good, [2] * 12)))["m"] == (
         "11 of 12 right, half of them from layer 2 of 4 (50%) on"
     )

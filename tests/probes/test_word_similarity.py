@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -83,6 +84,21 @@ def test_the_baseline_of_random_occurrences_is_seeded_and_subtracted(llama: Path
 def test_senses_tell_pairs_apart(llama: Path) -> None:
     prompts = [{"text": text, "sense": sense} for text, sense in zip(SENTENCES, "aab", strict=True)]
     assert similarity(llama, prompts=prompts).tables["pairs"].column("same_sense") == [True, False, False]
+
+
+@pytest.mark.parametrize(("other", "said"), [(0.80, False), (0.91, True)])
+def test_means_that_single_pairs_do_not_follow_are_told_as_means(llama: Path, other: float, said: bool) -> None:
+    """Pairs of one sense at 0.90 and 0.99, of two senses at 0.1 and `other`, at the last layer."""
+    prompts = [{"text": text, "sense": sense} for text, sense in zip([*SENTENCES, "an apple"], "aabb", strict=True)]
+    outcome = similarity(llama, prompts=prompts)
+    alike = np.array(outcome.tables["pairs"].column("same_sense"))
+    raw = np.full_like(outcome.arrays["raw"].values, 0.5)
+    raw[alike, -1], raw[~alike, -1] = [0.99, 0.90], [other, 0.1, 0.1, 0.1]
+    changed = replace(outcome, arrays={**outcome.arrays, "raw": replace(outcome.arrays["raw"], values=raw)})
+    (view,) = SubjectView.each(Section("x", {"m": changed}, {"m": ModelCard("m", "Tiny", "X", len(raw[0]) - 1)}))
+    overlap = "at layer 3 a pair of different senses reaches 0.910, above a pair of one sense with 0.900."
+    assert (f"That is on average: {overlap}" in tell(view)) == said
+    assert "tells the senses apart" in tell(view)
 
 
 def test_a_word_that_is_not_in_its_sentence_is_a_mistake_of_the_battery(llama: Path, gemma3: Path) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
 from reportgen.language import list_items, say
 from reportgen.numerals import write_cell, write_number
-from reportgen.probes.activation_patching.view import BY_POSITION, share_moved, tell_heads
+from reportgen.probes.activation_patching.view import BY_POSITION, list_defined, mean_heads, share_moved, tell_heads
 from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.parts import describe_curves, describe_head_map, describe_layer_grid
 from reportgen.probing.probe import axis_label
@@ -28,18 +26,14 @@ def figures(section: Section) -> Iterable[Figure]:
     for view, axis in zip(ways, _fit_ways([curves[view.subject] for view in ways]), strict=True):
         yield _way(view, curves[view.subject], axis)
     with_heads = [view for view in views if _has_heads(view)]
-    most = max((float(abs(_mean_heads(view)).max()) for view in with_heads), default=0.0)
+    most = max((float(abs(mean_heads(view)).max()) for view in with_heads), default=0.0)
     for view in with_heads:
         yield _draw_heads(view, most)
     for pair in range(max((len(view.rows("pairs")) for view in views), default=0)):
         for site in BY_POSITION:
             for view in views:
-                if f"{site}/{pair}" in view.outcome.arrays and _list_defined(view)[pair]:
+                if f"{site}/{pair}" in view.outcome.arrays and list_defined(view)[pair]:
                     yield _draw_grid(view, site, pair)
-
-
-def _list_defined(view: SubjectView) -> list[bool]:
-    return [bool(one) for one in view.column("pairs", "defined")]
 
 
 def _direction(view: SubjectView) -> str:
@@ -54,11 +48,6 @@ def _value_label(view: SubjectView) -> str:
 
 def _has_heads(view: SubjectView) -> bool:
     return bool(view.rows("top"))
-
-
-def _mean_heads(view: SubjectView) -> NDArray[Any]:
-    """(block x head) what each head moves, as a mean over the pairs that are told apart."""
-    return share_moved(view.values("heads")[_list_defined(view)].mean(0), _direction(view))
 
 
 def _ways(view: SubjectView) -> list[Curve]:
@@ -117,7 +106,7 @@ def _draw_heads(view: SubjectView, most: float) -> HeatMap:
             model=view.name,
             heads=list_items(tell_heads(view)),
         ),
-        values=_mean_heads(view),
+        values=mean_heads(view),
         row_label=_block_label(view),
         value_label=what,
         scale="diverging",

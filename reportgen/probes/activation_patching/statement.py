@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_number, write_share, write_signed
-from reportgen.probes.activation_patching.view import tell_heads
+from reportgen.probes.activation_patching.view import tell_heads, tell_opposing_heads
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
@@ -59,6 +59,11 @@ def tell(view: SubjectView) -> str:
                 least=write_share(LARGE),
                 heads=list_items(tell_heads(view)),
             )
+        )
+    against = tell_opposing_heads(view, LARGE) if view.rows("top") else []
+    if against:
+        told.append(
+            say("activation_patching.opposing", "Heads that move it the other way: {heads}.", heads=list_items(against))
         )
     return sentences([*told, _tell_taken(view)])
 

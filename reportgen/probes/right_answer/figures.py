@@ -73,19 +73,30 @@ def _find_means(view: SubjectView) -> NDArray[np.float64]:
 
 
 def _draw_probabilities(view: SubjectView, top: float) -> Curves:
-    mean, low, high = _find_means(view).tolist()
+    band = _Band(*_find_means(view).tolist())
     return _draw(
         view,
         "probability",
         say("right_answer.probability", "how likely the right answer is to each layer"),
-        _Band(mean, low, high),
-        say_count(
-            "right_answer.probability_axis",
-            "probability after {count} prompt",
-            "mean probability over {count} prompts (95 % band)",
-            len(_list_asked(view, "probability")),
-        ),
+        band,
+        _name_probability(len(_list_asked(view, "probability")), banded=band.has_width),
         top * 1.05,
+    )
+
+
+def _name_probability(count: int, *, banded: bool) -> str:
+    if banded:
+        return say_count(
+            "right_answer.probability_banded",
+            "probability after {count} prompt (95 % band)",
+            "mean probability over {count} prompts (95 % band)",
+            count,
+        )
+    return say_count(
+        "right_answer.probability_axis",
+        "probability after {count} prompt",
+        "mean probability over {count} prompts",
+        count,
     )
 
 
@@ -95,11 +106,17 @@ class _Band:
     def __init__(self, middle: Sequence[float], low: Sequence[float], high: Sequence[float]) -> None:
         self.middle, self.low, self.high = middle, low, high
 
+    @property
+    def has_width(self) -> bool:
+        """Whether there is an interval anywhere."""
+        return [*self.low, *self.high] != [*self.middle, *self.middle]
+
 
 def _draw(view: SubjectView, name: str, what: str, band: _Band, y_label: str, top: float) -> Curves:
     relative = view.options["axis"] == "relative"
     x = place_layers(len(band.middle), relative=relative)
-    curve = Curve(label=view.name, x=x, y=band.middle, model=view.subject, band=(band.low, band.high))
+    ends = (band.low, band.high) if band.has_width else None
+    curve = Curve(label=view.name, x=x, y=band.middle, model=view.subject, band=ends)
     return describe_curves(
         view,
         name=name,

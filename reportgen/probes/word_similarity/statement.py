@@ -31,7 +31,9 @@ def _tell_verdict(view: SubjectView) -> str:
     raw = view.values("raw")
     alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]
     if alike and other:
-        return _tell_senses(view.name, raw[alike].mean(0) - raw[other].mean(0))
+        gaps = raw[alike].mean(0) - raw[other].mean(0)
+        told = _tell_senses(view.name, gaps)
+        return sentences([told, _tell_overlap(raw[alike], raw[other], int(gaps.argmax()))])
     return _tell_sentences(view.name, raw.mean(0))
 
 
@@ -70,6 +72,21 @@ def _tell_senses(name: str, gaps: NDArray[Any]) -> str:
         "one sense are {gap} more alike there (cosine) than the others.",
         first=first,
         **values,
+    )
+
+
+def _tell_overlap(alike: NDArray[Any], other: NDArray[Any], layer: int) -> str:
+    """That single pairs do not follow their means, which few pairs make; `alike` and `other` are (pair x layer)."""
+    same, different = float(alike[:, layer].min()), float(other[:, layer].max())
+    if different <= same or alike.mean(0)[layer] - other.mean(0)[layer] < CLEAR_GAP:
+        return ""
+    return say(
+        "word_similarity.overlap",
+        "That is on average: at layer {layer} a pair of different senses reaches {different}, above a pair of one "
+        "sense with {same}.",
+        layer=layer,
+        different=write_number(different, 3),
+        same=write_number(same, 3),
     )
 
 
