@@ -210,6 +210,9 @@ def test_normalised_curves_are_told_of_by_what_they_show() -> None:
     near = replace(shown, values=np.array([[1, 1.1, 1.08, 1.2], [1, 1.1, 1.07, 1.2]]))
     unclear = section(replace(found, arrays={**found.arrays, "normalised": near}))
     assert probe.tell_figure_each(unclear, named("normalised")) == {"m": ""}
+    equal = replace(found.arrays["raw"], values=np.array([[1, 0.90, 0.61, 0.80], [1, 0.90, 0.60, 0.80]]))
+    small = section(replace(found, arrays={**found.arrays, "raw": equal, "normalised": shown}))
+    assert probe.tell_figure_each(small, named("normalised")) == {"m": ""}, "divided by a small mean, 0.01 is 0.4"
     alone = section(
         replace(similarity([1, 0.9, 0.9, 0.9]), arrays={"normalised": Array(("pair", "layer"), shown.values[1:])})
     )

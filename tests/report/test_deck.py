@@ -1,4 +1,5 @@
 import io
+import re
 import shutil
 import subprocess
 import zipfile
@@ -67,6 +68,7 @@ def test_its_speaker_notes_hold_the_explanation_and_the_definitions(read, deck):
     assert "How similar the model's representations of one word are" in notes
     assert "The cosine of the residual stream" in notes
     assert "raw (cosine): " in notes
+    assert re.search(r"^1: .*apple", notes, re.MULTILINE), "the sentences that curves call by their numbers"
 
 
 def test_the_sentence_and_the_definition_stand_on_the_slide(read, deck):

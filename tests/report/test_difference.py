@@ -143,7 +143,7 @@ def test_ranked_tables_with_layers_are_token_grids_with_changed_leaders_outlined
     assert before.title == "Before: top, prompt 1 “天氣”"
     assert [row[0] for row in now.texts] == ["a", "b", "a", "a"]
     assert np.argwhere(now.outlined).tolist() == [[0, 1], [1, 0]]
-    assert lost.texts == [["", "2"], ["", ""], ["", ""], ["", ""]]
+    assert lost.texts == [["", "2/3"], ["", ""], ["", ""], ["", ""]]
     assert lost.values[0, 1] == pytest.approx(2 / 3)
     assert "layer 2 of 0, layer 3 of 1" in now.alt
 
@@ -173,7 +173,7 @@ def test_lists_that_only_one_table_has_are_empty_cells_of_the_other() -> None:
     before, after, lost = of_kind(make_table_figures("top", top(), shorter), TokenGrid)
     assert not np.isnan(before.values).any()
     assert np.isnan(after.values).all()
-    assert lost.texts[0] == ["3", "3"]
+    assert lost.texts[0] == ["3/3", "3/3"]
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,9 @@ def tell_figure(view: SubjectView, figure: Figure) -> str:
         )
     same, different = values[alike].mean(0), values[other].mean(0)
     best = int((same - different).argmax())
-    if same[best] - different[best] < CLEAR_GAP:
+    # What is divided by a small mean may be far apart and next to the same: the cosines themselves decide.
+    raw = view.values("raw")[:, 1 + best]
+    if min(same[best] - different[best], raw[alike].mean() - raw[other].mean()) < CLEAR_GAP:
         return ""
     return say(
         "word_similarity.normalised_senses",

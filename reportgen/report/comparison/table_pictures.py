@@ -129,12 +129,12 @@ def _grids(pair: _Lists, depth: str, changed: Mapping[Key, float], texts: Mappin
             values=np.array(values, dtype=np.float64), **known,
         )  # fmt: skip
 
-    gone = [[pair.count_gone(cell) if cell in every else 0 for cell in row] for row in cells]
+    gone = [[(pair.count_gone(cell), pair.length(cell)) if cell in every else (0, 0) for cell in row] for row in cells]
     shares = [[pair.count_gone(cell) / pair.length(cell) if cell in every else np.nan for cell in row] for row in cells]
     lost = TokenGrid(
         name=name_figure(pair.name, "difference"), subject=(BEFORE, AFTER),
         title=f"Difference: how many entries each list lost, {shown}", alt=f"Entries lost: {alt}",
-        value_label="share lost", texts=[[str(count or "") for count in row] for row in gone],
+        value_label="share lost", texts=[[f"{missing}/{of}" if missing else "" for missing, of in row] for row in gone],
         values=np.array(shares, dtype=np.float64), **known,
     )  # fmt: skip
     return [leaders(BEFORE, pair.before), leaders(AFTER, pair.after), lost]

@@ -19,7 +19,7 @@ from reportgen.report.content.many_models import MANY, choose_shown
 from reportgen.report.slides.figures import StatementsAlone, find_subjects, tell_subject_matter
 from reportgen.report.slides.layout import Letters, choose_letters, stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
-from reportgen.report.slides.words import join_short, name_prompt, note_prompts, tell_expected, tell_seen
+from reportgen.report.slides.words import join_short, name_prompt, note_prompts, stay_short, tell_expected, tell_seen
 from reportgen.results.section import Section
 from reportgen.spelling import capitalize_first
 from reportgen.suggest import suggestion
@@ -27,6 +27,9 @@ from reportgen.suggest import suggestion
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
     from reportgen.results.bundle import Bundle
+
+QUOTED_PROMPTS = 20
+"""Prompts that speaker notes quote."""
 
 
 def build_deck(
@@ -243,4 +246,10 @@ def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
     ]
     said = [without_marks(text) for text in (view.explanation.shows, view.explanation.read, view.explanation.computed)]
     own = [view.note, *(name_prompt(called, note) for called, note in view.prompt_notes.items())]
-    return [part for part in (*own, view.statement, *told, *said, *more, *defined) if part]
+    return [part for part in (*own, view.statement, *told, *_quote_prompts(view), *said, *more, *defined) if part]
+
+
+def _quote_prompts(view: sections.SectionView) -> list[str]:
+    """The texts behind the numbers by which figures call prompts, which stand on no slide."""
+    lines = view.prompts.lines[:QUOTED_PROMPTS] if view.prompts is not None else ()
+    return [f"{line.index}: {stay_short(line.text)}" for line in lines]

@@ -47,6 +47,12 @@ def name_prompt(called: str, note: str) -> str:
     return say("deck.prompt_note", "{prompt}: {note}", prompt=called, note=note)
 
 
+def stay_short(text: str) -> str:
+    """A text on one line, its start where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHORT_NOTE else f"{line[: SHORT_NOTE - 1]}…"
+
+
 def join_short(said: Sequence[str]) -> str:
     """Those of an author's notes that are short, on one line."""
     return " ".join(" ".join(note.split()) for note in said if note and len(note) <= SHORT_NOTE)
