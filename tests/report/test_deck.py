@@ -68,7 +68,14 @@ def test_its_speaker_notes_hold_the_explanation_and_the_definitions(read, deck):
     assert "How similar the model's representations of one word are" in notes
     assert "The cosine of the residual stream" in notes
     assert "raw (cosine): " in notes
-    assert re.search(r"^1: .*apple", notes, re.MULTILINE), "the sentences that curves call by their numbers"
+
+
+def test_its_speaker_notes_quote_the_prompts_that_figures_call_by_numbers(read):
+    noted = {sheet.shapes.title.text_frame.text: sheet.notes_slide.notes_text_frame.text for sheet in read.slides}
+    quoted = {title: re.findall(r"^\d+: .*", text, re.MULTILINE) for title, text in noted.items()}
+    assert quoted["天氣"] == ["0: 天氣", "1: 今天天氣真", "2: The capital of France is"]
+    assert len(quoted["SmolLM2-135M-Instruct: cosine"]) == 4
+    assert quoted["Parameters by component"] == []
 
 
 def test_the_sentence_and_the_definition_stand_on_the_slide(read, deck):

@@ -16,6 +16,7 @@ from reportgen.report.content import opening, sections
 from reportgen.report.content.bundle_figures import DrawnFigure
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.many_models import MANY, choose_shown
+from reportgen.report.content.prompts import make_prompt_sheet
 from reportgen.report.slides.figures import StatementsAlone, find_subjects, tell_subject_matter
 from reportgen.report.slides.layout import Letters, choose_letters, stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
@@ -135,7 +136,8 @@ def _picture(section: Section, figure: DrawnFigure, measured: "SvgText", text: f
 def _slides(
     section: Section, statement: str, told: StatementsAlone, pictures: Sequence[Picture], letters: Letters
 ) -> Iterator[Slide]:
-    view = sections.build_view(section, statement, (), 0)
+    quoted = make_prompt_sheet(section.ok(), QUOTED_PROMPTS)
+    view = replace(sections.build_view(section, statement, (), 0), prompts=quoted)
     absences = [
         say("deck.absent", "{name}: {reason}", name=absence.name, reason=absence.reason)
         for row in view.rows
@@ -251,5 +253,5 @@ def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
 
 def _quote_prompts(view: sections.SectionView) -> list[str]:
     """The texts behind the numbers by which figures call prompts, which stand on no slide."""
-    lines = view.prompts.lines[:QUOTED_PROMPTS] if view.prompts is not None else ()
+    lines = view.prompts.lines if view.prompts is not None else ()
     return [f"{line.index}: {stay_short(line.text)}" for line in lines]
