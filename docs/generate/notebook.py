@@ -1,6 +1,7 @@
 """The notebook of the documentation as a page: executed while the pages are built, each cell with what it shows."""
 
 import os
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,10 @@ def execute(folder: Path = WORK) -> list[Any]:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     # The kernel is a process of its own, which finds the package of this checkout.
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
     client = NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": str(folder)}})
     try:
-        cells: list[Any] = client.execute(env={**os.environ, "PYTHONPATH": path}).cells
+        cells: list[Any] = client.execute(env=environment, stderr=subprocess.DEVNULL).cells
     except CellExecutionError as error:
         raise NotebookError(f"{NOTEBOOK.name}: {error.ename}: {error.evalue}") from error
     return cells[1:]

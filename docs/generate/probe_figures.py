@@ -72,6 +72,8 @@ def save_experts() -> None:
     first, second = ROOT / "build" / "experts", ROOT / "build" / "experts-moved"
     if second.exists():
         return
+    import reportgen.model.load  # noqa: F401  keeps bars and remarks of transformers from the terminal
+
     save_tiny(first, "mixtral")
     save_tiny(second, "mixtral")
     drawn = torch.Generator().manual_seed(0)
