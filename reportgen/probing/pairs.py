@@ -23,7 +23,8 @@ def require_same_reading(base: Case[Any], other: Case[Any], prompts: Iterable[Pr
             raise Unusable(f"they cannot be compared: {what.replace('_', ' ')} {one} and {two}")
     ours, theirs = base.tokenizer, other.tokenizer
     # A fine-tune may name a special token anew; the prompts show whether they have it.
-    text = (id for id in range(min(ours.size, theirs.size)) if id not in ours.special_ids | theirs.special_ids)
+    special = ours.special_ids | theirs.special_ids
+    text = (id for id in range(min(ours.size, theirs.size)) if id not in special)
     parted = next((id for id in text if ours.piece(id) != theirs.piece(id)), None)
     if parted is not None:
         told = f"token {parted} is {ours.show(parted)!r} and {theirs.show(parted)!r}"

@@ -135,7 +135,7 @@ def _check_demo(model: DemoModel) -> Check:
         return Check(name, "ok", "ready in the cache")
     if model.installed:
         return Check(name, "ok", "installed; converted when it is first used, in about a minute")
-    return Check(name, "missing", "neither installed nor in the cache", "reportgen demo")
+    return Check(name, "advice", "not here yet: fetched when a battery first names it", "reportgen demo")
 
 
 def _check_login() -> Check:

@@ -158,7 +158,7 @@ def test_a_full_disk_and_a_cache_that_cannot_be(monkeypatch: pytest.MonkeyPatch,
 def test_a_demo_model_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Wheel, "path", lambda wheel: None)
     for model in DEMO_MODELS:
-        assert (look(f"demo:{model}").state, look(f"demo:{model}").remedy) == ("missing", "reportgen demo")
+        assert (look(f"demo:{model}").state, look(f"demo:{model}").remedy) == ("advice", "reportgen demo")
 
 
 @pytest.mark.usefixtures("healthy")
