@@ -229,3 +229,15 @@ def test_the_same_checkpoint_flips_nothing_and_other_numbers_of_experts_are_refu
     assert "take the same experts in both" in find("moe_routing_drift").statement(one)
     refused, _ = drift({"a": source, "b": few}, "a", "b")
     assert refused.reason == "they cannot be compared: their blocks have 8 and 4 experts"
+
+
+def test_routes_are_seen_where_an_earlier_probe_of_the_pair_shares_their_passes(tmp_path: Path) -> None:
+    models = {"a": save_routed(tmp_path / "a"), "b": save_routed(tmp_path / "b")}
+    pair = {"base": "a", "other": "b", "prompts": TEXTS}
+    entries = {"first": {"probe": "drift", **pair}, "routes": {"probe": "moe_routing_drift", **pair}}
+    together = run_probes(models, entries).outcomes["routes"]["a..b"]
+    alone, _ = drift(models, "a", "b")
+    assert together.status == "ok", together.reason
+    assert {name: one.value for name, one in together.metrics.items()} == {
+        name: one.value for name, one in alone.metrics.items()
+    }

@@ -36,8 +36,7 @@ def reason_against_routing(model: LoadedModel, site: Site, blocks: Sequence[int]
 
 
 def _reason_against(model: LoadedModel, site: Site, blocks: Sequence[int] | None) -> str:
-    if not model.anatomy.routers:
-        settle_routers(model)
+    settle_routers(model)
     routers = model.anatomy.routers
     wanted = range(model.layers) if blocks is None else blocks
     reasons = [model.no_routes[block] for block in wanted if block in model.no_routes]
@@ -56,7 +55,9 @@ def _reason_against(model: LoadedModel, site: Site, blocks: Sequence[int] | None
 
 @torch.inference_mode()
 def settle_routers(model: LoadedModel) -> None:
-    """Finds the routers of all blocks, and proves each."""
+    """Finds the routers of all blocks, and proves each: once."""
+    if model.anatomy.routers:
+        return
     held = {block: find_experts(module) for block, module in enumerate(model.anatomy.blocks)}
     heard = _hear(model, [one for experts in held.values() for one in experts])
     routers: list[Router | None] = [None] * model.layers

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reportgen.model.capture.batches import JoinedPass, join
+from reportgen.model.capture.check_routes import settle_routers
 from reportgen.model.capture.check_writes import PROVEN_LATER, reason_against, settle_writers
 from reportgen.model.capture.passes import JoinedResult, run
 from reportgen.model.needs import SEEN_ALONE, Pass, PassResult, Path, Site, Unmeasurable
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
+from reportgen.model.network.routers import ROUTING
 
 
 class SharedPasses:
@@ -84,9 +86,12 @@ def reason_against_pass(model: LoadedModel, single: Pass) -> str:
 
 
 def _settle(model: LoadedModel, together: Sequence[JoinedPass]) -> None:
-    """Finds what writes before a pass whose writes another probe will ask for: it is not run again for that one."""
-    if any(need.site in PROVEN_LATER for joined in together for need, _ in joined.wants):
+    """Finds what writes, and what routes, before a pass of which another probe will ask it: it is not run again."""
+    asked = {need.site for joined in together for need, _ in joined.wants}
+    if asked & PROVEN_LATER:
         settle_writers(model)
+    if asked & ROUTING:
+        settle_routers(model)
 
 
 def _reason_against_patterns(model: LoadedModel, single: Pass) -> str:
