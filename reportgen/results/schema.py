@@ -378,7 +378,7 @@ def check_regular(file: Path, most: int) -> None:
     try:
         status = file.stat()
     except FileNotFoundError as error:
-        remedy = "a bundle is the folder that reportgen run made, with results.json in it"
+        remedy = "a bundle is the folder that reportgen run made, a baseline one that reportgen baseline accept made"
         raise BundleError(Mistake("there is no such file", remedy, file=file)) from error
     except OSError as error:
         raise BundleError(describe_damage(file, f"it cannot be read: {error.strerror}")) from error
