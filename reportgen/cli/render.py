@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from reportgen.cli.formats import formats_option
-from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
+from reportgen.cli.shown_as import FORMATS, PAGE_OF, add_presentation_options
 
 
 @click.command("render")
@@ -29,7 +29,7 @@ def command(
     """
     from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place
-    from reportgen.workflows.report import render
+    from reportgen.workflows.report import USUAL, render
 
     with show_progress(quiet=quiet) as progress:
         render(
@@ -41,6 +41,6 @@ def command(
             progress=progress,
             stamp=stamp,
         )
-    for name in PAGES:
-        if (bundle / name).exists():
-            tell_place(bundle / name)
+    for asked in [one for one in PAGE_OF if one in (formats or USUAL)]:
+        if (bundle / PAGE_OF[asked]).exists():
+            tell_place(bundle / PAGE_OF[asked])

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 import click
 
 FORMATS = ("html", "pdf", "slides", "pptx", "figures")
-PAGES = ("report.html", "report.pdf", "slides.pdf", "slides.pptx")
+PAGE_OF = {"html": "report.html", "pdf": "report.pdf", "slides": "slides.pdf", "pptx": "slides.pptx"}
+"""Format -> its file, for those that are one."""
+PAGES = tuple(PAGE_OF.values())
 
 F = TypeVar("F", bound=Callable[..., Any])
 

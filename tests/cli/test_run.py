@@ -280,6 +280,10 @@ def test_render_makes_the_pages_anew(reportgen: Call, write_battery: Call, tmp_p
     assert reportgen("render", folder, "--format", "html", "--stamp").code == 0
     assert (folder / "report.html").read_bytes() != before["report.html"]
     assert files(folder) == list(before)  # the figures stay
+    assert reportgen("render", folder, "--format", "html", "--quiet").out == f"{folder / 'report.html'}\n"
+    assert reportgen("render", folder, "--format", "figures", "--quiet").out == "", (
+        "pages that were not made are not told"
+    )
     assert json.loads((folder / "run.json").read_text())["files"] == list(before)
 
 
