@@ -29,7 +29,8 @@ def command(
     """
     from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place
-    from reportgen.workflows.report import USUAL, render
+    from reportgen.outputs.make import USUAL
+    from reportgen.workflows.report import render
 
     with show_progress(quiet=quiet) as progress:
         render(
