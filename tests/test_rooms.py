@@ -46,7 +46,7 @@ ARROWS: dict[str, str] = {
     "model.measures": "model.load model.capture model.network model.needs model.files documents numerics",
     "model.load": "model.merge model.place model.capture model.network model.files",
     "model.place": "model.network",
-    "model.merge": "model.files numerics",
+    "model.merge": "model.network model.files numerics",
     "model.capture": "model.network model.needs numerics",
     "model.network": "model.needs numerics",
     "model.files.dequantise": "model.files",

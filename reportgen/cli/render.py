@@ -29,8 +29,7 @@ def command(
     """
     from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place
-    from reportgen.outputs.make import USUAL
-    from reportgen.workflows.report import render
+    from reportgen.workflows.report import RENDERED, render
 
     with show_progress(quiet=quiet) as progress:
         render(
@@ -42,6 +41,6 @@ def command(
             progress=progress,
             stamp=stamp,
         )
-    for asked in [one for one in PAGE_OF if one in (formats or USUAL)]:
+    for asked in [one for one in PAGE_OF if one in (formats or RENDERED)]:
         if (bundle / PAGE_OF[asked]).exists():
             tell_place(bundle / PAGE_OF[asked])

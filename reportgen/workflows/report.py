@@ -28,6 +28,8 @@ from reportgen.workflows.side_by_side import measure_side_by_side
 if TYPE_CHECKING:
     from reportgen.running.planned import Plan
 
+RENDERED = USUAL
+"""The outputs that `render` makes where none are asked for."""
 Progress = Callable[[str], None]
 
 
@@ -207,7 +209,7 @@ def render(
         OutputsFailed: some outputs could not be made; the others are written, the old ones of the former are gone.
         OutputError: nothing can be written; the old ones stay, and the bundle is marked.
     """
-    target, outputs = Path(bundle), check_formats(USUAL if formats is None else formats)
+    target, outputs = Path(bundle), check_formats(RENDERED if formats is None else formats)
     restore(target.resolve())
     with marks_failure(target, "render"):
         stored = load(target)
