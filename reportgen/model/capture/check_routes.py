@@ -18,7 +18,7 @@ from reportgen.model.needs import Site
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.routers import GATES, Router, RouterCall, find_experts, holds_highest, watch_routers
 
-NO_EXPERTS = "none of its blocks has routed experts"
+NO_EXPERTS = "no routed experts were found in its blocks"
 
 
 @dataclass
