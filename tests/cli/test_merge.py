@@ -42,7 +42,7 @@ def statuses(folder: Path) -> dict[str, dict[str, str]]:
     return {id: {subject: one["status"] for subject, one in by.items()} for id, by in results.items()}
 
 
-@pytest.mark.parametrize("parts", [1, 2, 4])
+@pytest.mark.parametrize("parts", [*(pytest.param(one, marks=pytest.mark.slow) for one in (1, 2)), 4])
 def test_joined_parts_are_the_bytes_of_one_run(reportgen: Call, battery: Path, tmp_path: Path, parts: int) -> None:
     assert reportgen("run", battery, "--no-cache").code == 0
     whole, joined = battery.with_suffix(""), tmp_path / "joined"
