@@ -63,16 +63,19 @@ def test_every_theme_is_as_legible(tiny: Bundle, theme: str) -> None:
     assert find_faults(tiny, Presentation(theme=BUILT_IN[theme])) == []
 
 
+def lengthen(probe: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """As many prompts as a probe has, with what it says of them, of long texts and ids."""
+    own = [one if isinstance(one, dict) else {} for one in probe["prompts"]]
+    word = {"word": "apple"} if "word" in probe else {}
+    return [
+        {**one, "text": f"{LONG_TEXT} {at} {LONG_WORD}", "id": f"{at}-{LONG_WORD[:50]}", "answers": " a", **word}
+        for at, one in enumerate(own)
+    ]
+
+
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    prompts = [
-        {"text": f"{LONG_TEXT} {at} {LONG_WORD}", "id": f"{at}-{LONG_WORD[:50]}", "answers": " a"} for at in range(3)
-    ]
-    changed = {
-        id: {**probe, "prompts": [{**one, "word": "apple"} for one in prompts] if "word" in probe else prompts}
-        for id, probe in (FIRST | READING).items()
-        if "prompts" in probe
-    }
+    changed = {id: {**one, "prompts": lengthen(one)} for id, one in (FIRST | READING).items() if "prompts" in one}
     changed["parts"]["pairs"] = [{"from": "apple", "to": "an"}]
     return measure_tiny(tmp_path_factory.mktemp("long"), ("a", LONG_ID), changed)
 
