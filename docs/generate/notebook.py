@@ -1,6 +1,7 @@
 """The notebook of the documentation as a page: executed while the pages are built, each cell with what it shows."""
 
 import os
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -9,13 +10,13 @@ from xml.etree import ElementTree
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from docs.generate.places import DOCS, ROOT
 
 NOTEBOOK = DOCS / "how-to" / "explore.ipynb"
 WORK = ROOT / "build" / "notebook"
-"""Where it is run; the bundle that it makes is kept there."""
+"""Where it is run."""
 PICTURES = "how-to/explore"
 """Folder of the figures, in the documentation."""
 SECONDS = 1800
@@ -32,7 +33,8 @@ def execute(folder: Path = WORK) -> list[Any]:
     Raises:
         NotebookError: one failed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # a bundle of an older battery would be taken for its own
+    folder.mkdir(parents=True)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     # The kernel is a process of its own, which finds the package of this checkout.
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -42,6 +44,8 @@ def execute(folder: Path = WORK) -> list[Any]:
         cells: list[Any] = client.execute(env=environment, stderr=subprocess.DEVNULL).cells
     except CellExecutionError as error:
         raise NotebookError(f"{NOTEBOOK.name}: {error.ename}: {error.evalue}") from error
+    except (CellTimeoutError, DeadKernelError) as error:
+        raise NotebookError(f"{NOTEBOOK.name}: {str(error).splitlines()[0]}") from error
     return cells[1:]
 
 

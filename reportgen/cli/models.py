@@ -68,7 +68,8 @@ def _list_lines(known: dict[str, Any]) -> list[str]:
         elif model["installed"]:
             lines.append("  installed; converted when it is first used")
         else:
-            lines.append(f"  fetched when it is first used, or installed by: {model['install']}")
+            told = "fetched when it is first used, or installed by" if model["fetched"] else "not installed"
+            lines.append(f"  {told}: {model['install']}")
     cache = known["cache"]
     lines.append(f"cache: {cache['folder']} ({decimal(cache['bytes'])})")
     for part, meaning in PARTS.items():

@@ -28,7 +28,7 @@ def show_progress(*, quiet: bool) -> Iterator[Progress]:
     """What is told one line a finished piece of work."""
     if quiet:
         yield Progress(lambda line: None)
-    elif sys.stderr.isatty() and not os.environ.get("CI"):
+    elif sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown") and not os.environ.get("CI"):
         with _show_spinner() as progress:
             yield progress
     else:
@@ -44,7 +44,7 @@ def _show_spinner() -> Iterator[Progress]:
 
     console = Console(stderr=True, highlight=False)
     columns = (SpinnerColumn(_spinner(), style="none"), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Bars(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as moving:
+    with Bars(*columns, console=console, transient=True, redirect_stdout=False) as moving:
         task = moving.add_task("starting", total=None)
 
         def print_line(line: str) -> None:

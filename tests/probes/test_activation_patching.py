@@ -196,6 +196,14 @@ def test_heads_that_move_it_the_other_way_are_named(found: Mapping[str, Outcome]
     (view,) = SubjectView.each(Section("x", {"m": changed}, {"m": ModelCard("m", "M", "X", 3)}))
     assert tell_opposing_heads(view, 0.2) == ["head 1.0 (−41%)", "head 2.1 (−25%)"]
     assert "Heads that move it the other way: head 1.0 (−41%) and head 2.1 (−25%)." in tell(view)
+    assert "the largest" not in tell(view), "no head that moves it"
+
+
+def test_positions_before_the_difference_alone_have_no_grid(llama: Path) -> None:
+    outcome = run_probes({"m": llama}, {"p": entry(sites=["residual"], positions=[1])}).outcomes["p"]["m"]
+    assert outcome.status == "ok", outcome.reason
+    found = list(probe.figures(Section("p", {"m": outcome}, {"m": ModelCard("m", "M", "X", LAYERS)})))
+    assert not [one for one in found if one.name.startswith("residual-")]
 
 
 def test_prompts_that_are_not_told_apart_are_said_to_be(folders: Mapping[str, Path]) -> None:

@@ -470,12 +470,21 @@ def drift(
     return outcome(
         metrics={"first_changed_layer": beyond[0] if beyond else None, **kl},
         tables={"weights": (("tensor", "component", "block", "shape", "norm", "change"),
-                            [["t", "norms", block, "1", 1.0, value] for block, value in weights])},
+                            [["t", "norms", block, "1", 1.0, value] for block, value in weights]),
+                "skipped": (("tensor", "reason"), [])},
         arrays={"relative_change": (("layer",), change)},
     )  # fmt: skip
 
 
 TOKENS = "The most likely next token stays the same at 50% of 8 positions (KL 0.25 nat)."
+
+
+def test_weights_that_could_not_be_compared_are_not_called_equal() -> None:
+    equal = drift([0.0, 0.3], [(0, 0.0)], changed=0)
+    skipped = Table(("tensor", "reason"), [["a", "packed"], ["b", "packed"]])
+    said = statement("drift", replace(equal, tables={**equal.tables, "skipped": skipped}))
+    assert "The weights that can be compared are equal; 2 tensors cannot be." in said
+    assert "The weights are equal." not in said
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_senses_tell_pairs_apart(llama: Path) -> None:
     assert similarity(llama, prompts=prompts).tables["pairs"].column("same_sense") == [True, False, False]
 
 
-@pytest.mark.parametrize(("other", "said"), [(0.80, False), (0.91, True)])
+@pytest.mark.parametrize(("other", "said"), [(0.80, False), (0.90004, False), (0.91, True)])
 def test_means_that_single_pairs_do_not_follow_are_told_as_means(llama: Path, other: float, said: bool) -> None:
     """Pairs of one sense at 0.90 and 0.99, of two senses at 0.1 and `other`, at the last layer."""
     prompts = [{"text": text, "sense": sense} for text, sense in zip([*SENTENCES, "an apple"], "aabb", strict=True)]

@@ -174,6 +174,16 @@ def test_lists_that_only_one_table_has_are_empty_cells_of_the_other() -> None:
     assert not np.isnan(before.values).any()
     assert np.isnan(after.values).all()
     assert lost.texts[0] == ["3/3", "3/3"]
+    *_, new = of_kind(make_table_figures("top", shorter, top()), TokenGrid)
+    assert new.texts[0] == ["", ""], "a list that is new has lost nothing"
+    assert np.isnan(new.values[0]).all()
+
+
+def test_what_a_list_lost_is_counted_of_what_it_had() -> None:
+    after = top({(1, 0, 2): ["x", "y", "z", "w", "v"]})
+    *_, lost = of_kind(make_table_figures("top", top(), after), TokenGrid)
+    assert [text for row in lost.texts for text in row if text] == ["3/3"]
+    assert np.nanmax(lost.values) == 1
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,12 @@ def test_outputs_of_the_earlier_run_are_named_when_they_go(tmp_path: Path) -> No
     reportgen.run(battery, formats=["html", "figures"], progress=told.append)
     assert not [line for line in told if "removed" in line]
     (tmp_path / "b" / "notes.txt").write_text("mine")
+    kept = tmp_path / "b" / "figures" / "mine.svg"
+    kept.write_text("mine")
+    reportgen.run(battery, formats=["html"], progress=told.append)
+    assert not [line for line in told if "removed" in line], "the folder is still there"
+    kept.unlink()
+    reportgen.run(battery, formats=["html", "figures"], progress=told.append)
     reportgen.run(battery, formats=[], progress=told.append)
     assert NOTICE in told
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == [

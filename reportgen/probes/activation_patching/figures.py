@@ -32,8 +32,14 @@ def figures(section: Section) -> Iterable[Figure]:
     for pair in range(max((len(view.rows("pairs")) for view in views), default=0)):
         for site in BY_POSITION:
             for view in views:
-                if f"{site}/{pair}" in view.outcome.arrays and list_defined(view)[pair]:
+                if f"{site}/{pair}" in view.outcome.arrays and _has_grid(view, site, pair):
                     yield _draw_grid(view, site, pair)
+
+
+def _has_grid(view: SubjectView, site: str, pair: int) -> bool:
+    """Whether anything was measured from the first position on that differs."""
+    first = int(view.rows("pairs")[pair]["first_difference"])
+    return list_defined(view)[pair] and bool(np.isfinite(view.values(f"{site}/{pair}")[:, first:]).any())
 
 
 def _direction(view: SubjectView) -> str:

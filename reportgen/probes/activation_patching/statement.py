@@ -47,11 +47,12 @@ def tell(view: SubjectView) -> str:
             )
         )
     large = tell_heads(view, LARGE)
+    against = tell_opposing_heads(view, LARGE) if view.rows("top") else []
     if large:
         told.append(
             say("activation_patching.some_heads", "Heads that move much of it alone: {heads}.", heads=list_items(large))
         )
-    elif view.rows("top"):
+    elif view.rows("top") and not against:
         told.append(
             say(
                 "activation_patching.no_head",
@@ -60,7 +61,6 @@ def tell(view: SubjectView) -> str:
                 heads=list_items(tell_heads(view)),
             )
         )
-    against = tell_opposing_heads(view, LARGE) if view.rows("top") else []
     if against:
         told.append(
             say("activation_patching.opposing", "Heads that move it the other way: {heads}.", heads=list_items(against))

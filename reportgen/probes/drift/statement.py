@@ -63,6 +63,13 @@ def _tell_weights(view: SubjectView) -> str:
     changed = sorted({cell.block for cell in cells if cell.change})
     if not changed and view.metric("changed_tensors"):
         return say("drift.outside_blocks", "Only weights outside the blocks differ.")
+    if not changed and (unread := len(view.rows("skipped"))):
+        return say_count(
+            "drift.weights_unread",
+            "The weights that can be compared are equal; {count} tensor cannot be.",
+            "The weights that can be compared are equal; {count} tensors cannot be.",
+            unread,
+        )
     if not changed:
         return say("drift.weights_equal", "The weights are equal.")
     if len(changed) == len({cell.block for cell in cells}):

@@ -29,10 +29,12 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
             found.append((tensor, summary(tensor.read())))
         except (ArithmeticError, Unmeasurable) as error:
             skipped[tensor.name] = str(error)
+    if not found:
+        raise Unmeasurable(next(iter(skipped.values()), "none of its tensors has finite numbers"))
     sizes = [math.prod(one.shape) for _, one in found]
     return Weights(
         numbers=sum(sizes),
-        farthest=max((_farthest(one) for _, one in found), default="no tensor has finite numbers"),
+        farthest=max(_farthest(one) for _, one in found),
         zeros=sum(one.zeros * size for (_, one), size in zip(found, sizes, strict=True)) / max(sum(sizes), 1),
         tensors=[_row(item, tensor, one) for item, (tensor, one) in enumerate(found)],
         histogram=np.array([one.histogram.numpy() for _, one in found]).reshape(len(found), -1),

@@ -78,15 +78,16 @@ def _tell_senses(name: str, gaps: NDArray[Any]) -> str:
 def _tell_overlap(alike: NDArray[Any], other: NDArray[Any], layer: int) -> str:
     """That single pairs do not follow their means, which few pairs make; `alike` and `other` are (pair x layer)."""
     same, different = float(alike[:, layer].min()), float(other[:, layer].max())
-    if different <= same or alike.mean(0)[layer] - other.mean(0)[layer] < CLEAR_GAP:
+    written = [write_number(value, 3) for value in (same, different)]
+    if different <= same or written[0] == written[1] or alike.mean(0)[layer] - other.mean(0)[layer] < CLEAR_GAP:
         return ""
     return say(
         "word_similarity.overlap",
         "That is on average: at layer {layer} a pair of different senses reaches {different}, above a pair of one "
         "sense with {same}.",
         layer=layer,
-        different=write_number(different, 3),
-        same=write_number(same, 3),
+        different=written[1],
+        same=written[0],
     )
 
 

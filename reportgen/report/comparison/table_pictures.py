@@ -81,6 +81,11 @@ class _Lists:
             return self.length(key)
         return len({r[self.entry] for r in self.before[key]} - {r[self.entry] for r in self.after[key]})
 
+    def count_lost(self, key: Key) -> tuple[int, int]:
+        """How many entries of the list before it has no longer, of how many; (0, 0) where it is new."""
+        had, has = ({record[self.entry] for record in one.get(key, ())} for one in (self.before, self.after))
+        return len(had - has), len(had)
+
     def length(self, key: Key) -> int:
         """Entries of a list."""
         return max(len(self.before.get(key, ())), len(self.after.get(key, ())))
@@ -129,8 +134,8 @@ def _grids(pair: _Lists, depth: str, changed: Mapping[Key, float], texts: Mappin
             values=np.array(values, dtype=np.float64), **known,
         )  # fmt: skip
 
-    gone = [[(pair.count_gone(cell), pair.length(cell)) if cell in every else (0, 0) for cell in row] for row in cells]
-    shares = [[pair.count_gone(cell) / pair.length(cell) if cell in every else np.nan for cell in row] for row in cells]
+    gone = [[pair.count_lost(cell) if cell in every else (0, 0) for cell in row] for row in cells]
+    shares = [[missing / of if of else np.nan for missing, of in row] for row in gone]
     lost = TokenGrid(
         name=name_figure(pair.name, "difference"), subject=(BEFORE, AFTER),
         title=f"Difference: how many entries each list lost, {shown}", alt=f"Entries lost: {alt}",
