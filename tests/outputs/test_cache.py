@@ -94,6 +94,7 @@ def test_the_second_time_everything_is_found_byte_for_byte(bundle: Bundle, tmp_p
     assert list(plain.items()) == list(first.items()) == list(again.items())
 
 
+@pytest.mark.slow
 def test_a_figure_that_paper_shows_half_as_wide_is_not_drawn_again_either(
     bundle: Bundle, tmp_path: Path, drawn: list[str]
 ) -> None:

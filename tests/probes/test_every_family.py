@@ -16,7 +16,7 @@ from tests.runs import run_probes
 from tests.tiny import FAMILIES, LAYERS, save_tiny
 from tests.tiny_dictionaries import save_dictionaries
 
-DISTINCT = {"gemma3", "gpt2", "mamba", "gpt_oss"}
+DISTINCT = {"gemma3", "gpt_oss"}
 """Families of which blocks are built most differently; the others run with the slow tests."""
 UNMEASURABLE = {
     "mamba": {

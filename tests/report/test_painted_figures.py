@@ -80,6 +80,7 @@ def test_shapes_of_every_kind_of_figure_are_the_same_pixels(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="pdftoppm is missing")
+@pytest.mark.slow
 def test_texts_differ_from_letters_set_one_by_one_in_their_kerning_alone(tmp_path: Path) -> None:
     ours, theirs = (rasterise(print_svgs(SVGS, painted=painted), tmp_path / str(painted)) for painted in (True, False))
     for figure, one, other in zip(FIGURES, ours, theirs, strict=True):
