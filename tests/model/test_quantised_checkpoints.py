@@ -68,6 +68,14 @@ def loaded(folder: Path, attention: str = "eager") -> LoadedModel:
     return load(locate(parse_source(str(folder))), device="cpu", attention=attention)
 
 
+def projection_of(model: LoadedModel) -> torch.nn.Module:
+    """The matrix by which the MLP of block 1 writes."""
+    writer = model.anatomy.mlp_writers[1]
+    assert writer is not None
+    assert writer.projection is not None
+    return writer.projection
+
+
 @pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
 @pytest.mark.parametrize("bits", [4, 8])
 def test_bitsandbytes_gives_its_own_logits_and_its_bytes_are_no_weights(tmp_path: Path, bits: int) -> None:
@@ -78,11 +86,8 @@ def test_bitsandbytes_gives_its_own_logits_and_its_bytes_are_no_weights(tmp_path
         assert torch.equal(model.network(IDS).logits, own(IDS).logits)
         assert not torch.equal(model.network(IDS).logits, base.network(IDS).logits)
     assert model.number_format == f"bitsandbytes {bits}-bit"
-    writer = model.anatomy.mlp_writers[1]
-    assert writer is not None
-    assert writer.projection is not None
     with pytest.raises(Unmeasurable, match="packed in fewer bits"):
-        matrix_of(writer.projection)
+        matrix_of(projection_of(model))
     (packed,) = named_tensors(model, [MATRIX])
     with pytest.raises(Unmeasurable, match="packed in fewer bits"):
         packed.read()
@@ -123,13 +128,10 @@ def test_compressed_tensors_gives_its_own_logits_and_the_weights_that_it_runs_on
     with torch.inference_mode():
         assert torch.equal(model.network(IDS).logits, own(IDS).logits)
     assert model.number_format == f"compressed-tensors {bits}-bit"
-    writer = model.anatomy.mlp_writers[1]
-    assert writer is not None
-    assert writer.projection is not None
     (stored,) = named_tensors(model, [MATRIX])
     matrix, before = stored.read(), base.network.get_parameter(MATRIX)
     probe = torch.randn(3, matrix.shape[1])
-    assert torch.equal(writer.projection(probe), probe @ matrix.T), "what is read is what runs"
+    assert torch.equal(projection_of(model)(probe), probe @ matrix.T), "what is read is what runs"
     assert all(len(row.unique()) <= 2**bits for row in matrix)
     step = before.abs().amax(1, keepdim=True) / (2 ** (bits - 1) - 1)
     assert ((matrix - before).abs() <= step / 2 * 1.001).all()
@@ -215,11 +217,8 @@ def test_gptqmodel_gives_its_own_logits_and_its_buffers_are_the_matrices_that_th
         assert torch.equal(logits, own(IDS).logits)
         assert (logits.float() - expected).abs().max() < 0.01 * expected.abs().max()
     assert model.number_format == f"{method} 4-bit"
-    writer = model.anatomy.mlp_writers[1]
-    assert writer is not None
-    assert writer.projection is not None
     with pytest.raises(Unmeasurable, match="packed in fewer bits"):
-        matrix_of(writer.projection)
+        matrix_of(projection_of(model))
     assert "packed in fewer bits" in reason_against(model, Site.MEMORIES, (1,))
     bias = MATRIX.replace("weight", "bias")
     packed = named_tensors(model, [MATRIX, bias])
