@@ -7,7 +7,6 @@ stay what they are; where nothing is converted, they are the file's own pages, w
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -17,11 +16,9 @@ from transformers.pytorch_utils import Conv1D
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.files.adapters import Adapter, LowRank, explain_mismatch
 from reportgen.model.files.weights import read_header, weight_files
+from reportgen.model.network.anatomy import Network
 from reportgen.model.network.quantise import reason_without_floats
 from reportgen.numerics.low_rank import low_rank_change, low_rank_scale
-
-Network = Any
-"""A causal LM of transformers."""
 
 
 def merge_adapter(network: Network, base: Path, adapter: Adapter) -> None:

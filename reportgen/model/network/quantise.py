@@ -17,8 +17,6 @@ from torch import nn
 from reportgen.errors import Mistake, ModelError
 
 INT8 = "int8"
-Network = Any
-"""A causal LM of transformers."""
 
 
 def quantise(blocks: Sequence[nn.Module]) -> None:
@@ -58,7 +56,7 @@ def reason_without_floats(module: nn.Module) -> str:
     return f"its weights are packed in fewer bits ({type(module).__name__})" if is_packed(module) else ""
 
 
-def packed_tensors(network: Network) -> dict[str, Any]:
+def packed_tensors(network: Any) -> dict[str, Any]:
     """Name -> module of each matrix that is packed, and of the bias beside it: some libraries make neither a parameter.
 
     The names are those that they have where nothing is quantised.
@@ -91,7 +89,7 @@ def _bits_of(said: dict[str, Any]) -> int | None:
     return bits.pop() if len(bits) == 1 else None
 
 
-def named_weights(network: Network) -> dict[str, nn.Parameter]:
+def named_weights(network: Any) -> dict[str, nn.Parameter]:
     """Every weight, shared ones under each of their names; not the scales that a library keeps beside packed ones."""
     named = dict(network.named_parameters(remove_duplicate=False))
     if not describe_quantisation(network.config):
@@ -99,7 +97,7 @@ def named_weights(network: Network) -> dict[str, nn.Parameter]:
     return {name: weight for name, weight in named.items() if not _is_scale(network, name)}
 
 
-def _is_scale(network: Network, name: str) -> bool:
+def _is_scale(network: Any, name: str) -> bool:
     owner, _, own = name.rpartition(".")
     return own not in {"weight", "bias"} and isinstance(getattr(network.get_submodule(owner), "in_features", None), int)
 
