@@ -207,6 +207,8 @@ def test_normalised_curves_are_told_of_by_what_they_show() -> None:
         "m": "Set against what words in general have in common in M, the senses are furthest apart at layer 2 of 3: "
         "1.30 within a sense, 0.900 between senses."
     }
+    cut = replace(named("normalised"), y_range=(0.9, 1.25))
+    assert "at layer 3 of 3: 1.20 within" in probe.tell_figure_each(both, cut)["m"], "layer 2 reaches beyond the axis"
     near = replace(shown, values=np.array([[1, 1.1, 1.08, 1.2], [1, 1.1, 1.07, 1.2]]))
     unclear = section(replace(found, arrays={**found.arrays, "normalised": near}))
     assert probe.tell_figure_each(unclear, named("normalised")) == {"m": ""}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.figures.describe import Figure
+from reportgen.figures.describe import Curves, Figure
 from reportgen.language import say, sentences
 from reportgen.numerals import write_depth, write_number, write_setting
 from reportgen.probing.view import SubjectView
@@ -133,7 +133,9 @@ def tell_figure(view: SubjectView, figure: Figure) -> str:
             **where,
         )
     same, different = values[alike].mean(0), values[other].mean(0)
-    best = int((same - different).argmax())
+    # Of layers that the axis cuts off nobody sees the curves.
+    top = figure.y_range[1] if isinstance(figure, Curves) and figure.y_range is not None else np.inf
+    best = int(np.where((values <= top).all(0), same - different, -np.inf).argmax())
     # What is divided by a small mean may be far apart and next to the same: the cosines themselves decide.
     raw = view.values("raw")[:, 1 + best]
     if min(same[best] - different[best], raw[alike].mean() - raw[other].mean()) < CLEAR_GAP:
