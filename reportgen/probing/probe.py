@@ -14,6 +14,7 @@ import importlib.util
 import inspect
 import re
 import sys
+from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -31,6 +32,7 @@ from reportgen.probing.view import SubjectView
 from reportgen.results.prompt_names import text_of_prompt
 from reportgen.results.quantities import Findings, Outcome, definitions, name_arrays
 from reportgen.results.section import Section, SubjectWords
+from reportgen.text.characters import quote_start
 
 if TYPE_CHECKING:
     from reportgen.model.network.loaded import LoadedModel
@@ -52,6 +54,15 @@ def prompt_texts(outcome: Outcome) -> list[str]:
     """(prompt) the same where its text matters: as its author calls it, else its text, whatever its id."""
     texts = [(prompt, text_of_prompt(prompt)) for prompt in outcome.options["prompts"]]
     return [outcome.titles.get(str(prompt.get("id") or text), text) for prompt, text in texts]
+
+
+def quote_prompts(outcome: Outcome) -> list[str]:
+    """(prompt) what stands for each between quotation marks: the start of what was read; where several start alike,
+    what tells them apart.
+    """
+    starts = [quote_start(text) for text in prompt_texts(outcome)]
+    often = Counter(starts)
+    return [one if often[one] == 1 else label for one, label in zip(starts, prompt_labels(outcome), strict=True)]
 
 
 def statement_of(probe: Probe[Any, Any], section: Section) -> str:

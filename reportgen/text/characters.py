@@ -113,6 +113,15 @@ def _unspell(shown: str) -> bytes:
     return data + shown[at:].encode(errors="surrogatepass")
 
 
+LONGEST_QUOTE = 48
+"""Characters of a text that a sentence quotes."""
+
+
+def quote_start(text: str) -> str:
+    """The start of a text, for a sentence that quotes it."""
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+
+
 def mark_space(token: str) -> str:
     """A token with each leading space as ␣; one of nothing but spaces wholly."""
     bare = token.lstrip(" ")

@@ -11,7 +11,7 @@ from reportgen.language import list_items, say
 from reportgen.numerals import write_count, write_share
 from reportgen.numerics.attention import bin_edges
 from reportgen.probes.attention_grid.view import look_rows, words_of_look
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Array
 from reportgen.results.section import Section
@@ -137,7 +137,7 @@ def _draw_large(
 
 def _name_prompt(view: SubjectView, title: str, prompt: int) -> str:
     """A title with its prompt, where there are several."""
-    labels = prompt_labels(view.outcome)
+    labels = quote_prompts(view.outcome)
     if len(labels) == 1:
         return title
     return say("attention_grid.in_prompt", "{title}, in “{prompt}”", title=title, prompt=labels[prompt])

@@ -7,7 +7,7 @@ from typing import Any
 
 from reportgen.language import say
 from reportgen.numerals import write_signed
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
@@ -18,7 +18,7 @@ EMBEDDING, HEAD, MLP, BIAS = "embedding", "head", "mlp", "bias"
 
 def _label_measured(view: SubjectView) -> list[str]:
     """(prompt) what a figure calls each prompt that was measured: the same, whichever others were skipped."""
-    labels = prompt_labels(view.outcome)
+    labels = quote_prompts(view.outcome)
     return [labels[prompt] for prompt in view.along("logit", "prompt")]
 
 

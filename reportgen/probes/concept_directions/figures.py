@@ -12,7 +12,7 @@ from reportgen.numerals import write_cell, write_number, write_signed
 from reportgen.probes.concept_directions import MOST_DRAWN
 from reportgen.probes.concept_directions.view import FollowedToken, View
 from reportgen.probing.parts import describe_beside_controls
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space, name_joined
 
@@ -78,7 +78,7 @@ def _draw_strip(view: View, prompt: int, tokens: Sequence[FollowedToken], most: 
             say("figures.from", "from {position}", position=tokens[line[0]].position),
             say("concept_directions.value", "value"),
         ]
-    called = prompt_labels(view.outcome)[prompt]
+    called = quote_prompts(view.outcome)[prompt]
     return TokenGrid(
         name=f"strip-{prompt}",
         subject=(view.subject,),

@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import list_items, say, sentences
 from reportgen.probes.ffn_memory.view import first_tokens, tell_end
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import prompt_labels, quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -43,7 +43,7 @@ def _draw_grid(view: SubjectView, prompt: int) -> TokenGrid:
     blocks = sorted(by_block, reverse=True)
     most = max((float(by_block[block][0]["strength"]) for block in blocks), default=1.0) or 1.0
     said = [[tokens[r["block"], r["feature"], tell_end(r)] for r in by_block[block]] for block in blocks]
-    label = prompt_labels(view.outcome)[prompt]
+    label, text = prompt_labels(view.outcome)[prompt], quote_prompts(view.outcome)[prompt]
     return TokenGrid(
         name=f"memories-{prompt}",
         subject=(view.subject,),
@@ -52,7 +52,7 @@ def _draw_grid(view: SubjectView, prompt: int) -> TokenGrid:
             "ffn_memory.grid.alt",
             "First tokens that the strongest memories of {model} promote after “{prompt}”: {memories}",
             model=view.name,
-            prompt=label,
+            prompt=text,
             memories=list_items(
                 [
                     say("ffn_memory.grid.block", "“{token}” in block {block}", token=mark_space(row[0][0]), block=block)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_count
 from reportgen.probes.ffn_memory.view import first_tokens, tell_end
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
@@ -20,11 +20,11 @@ def _quote_token(token: str) -> str:
 def tell(view: SubjectView) -> str:
     """How many of the strongest memories speak for the answer or a word of the prompt."""
     tokens, told = first_tokens(view), []
-    labels = prompt_labels(view.outcome)
-    for prompt in range(min(TOLD, len(labels))):
+    texts = quote_prompts(view.outcome)
+    for prompt in range(min(TOLD, len(texts))):
         records = [r for r in view.rows("memories") if r["prompt"] == prompt]
         telling = [r for r in records if r["word"] is not None]
-        values = {"model": view.name, "prompt": labels[prompt], "all": write_count(len(records))}
+        values = {"model": view.name, "prompt": texts[prompt], "all": write_count(len(records))}
         if not telling:
             told.append(
                 say(

@@ -9,12 +9,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from reportgen.language import say
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
-LONGEST_LABEL = 48
-"""Characters of a prompt that a statement or a title quotes."""
 Key = tuple[int, int]
 """(prompt, attempt)"""
 
@@ -23,9 +21,9 @@ class View(SubjectView):
     """One subject by trace: tables are long, and looked through once."""
 
     @cached_property
-    def labels(self) -> list[str]:
-        """(prompt)"""
-        return prompt_labels(self.outcome)
+    def texts(self) -> list[str]:
+        """(prompt) what stands between quotation marks."""
+        return quote_prompts(self.outcome)
 
     @property
     def traces(self) -> list[Key]:
@@ -82,8 +80,7 @@ class View(SubjectView):
 
     def quote_prompt(self, prompt: int) -> str:
         """The start of a prompt."""
-        label = self.labels[prompt]
-        return label if len(label) <= LONGEST_LABEL else f"{label[:LONGEST_LABEL]}…"
+        return self.texts[prompt]
 
     def tell_trace(self, trace: Key) -> str:
         """What a trace is called in a title."""

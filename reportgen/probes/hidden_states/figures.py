@@ -13,7 +13,7 @@ from reportgen.numerals import write_cell, write_change, write_number
 from reportgen.probes.hidden_states import MOST_PROMPTS
 from reportgen.probes.hidden_states.view import shown_tokens, words_of
 from reportgen.probing.parts import describe_layer_grid
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import prompt_labels, quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -68,13 +68,13 @@ def _norm_grids(view: SubjectView, prompt: int) -> Iterator[TokenGrid]:
     low, high = (float(positive.min()), float(positive.max())) if positive.size else (1.0, 1.0)
     logs = np.log(np.clip(norms, low, None) / low)
     shades = logs / (float(logs.max()) or 1.0)
-    label = prompt_labels(view.outcome)[prompt]
+    text = quote_prompts(view.outcome)[prompt]
     for number, part in enumerate(_parts(len(tokens))):
         yield describe_layer_grid(
             view,
             name=f"norms-{prompt}-{number}",
             title=_part_title(
-                say("hidden_states.norms.title", "{model}: norms in “{prompt}”", model=view.name, prompt=label),
+                say("hidden_states.norms.title", "{model}: norms in “{prompt}”", model=view.name, prompt=text),
                 part,
                 len(tokens),
             ),
@@ -83,7 +83,7 @@ def _norm_grids(view: SubjectView, prompt: int) -> Iterator[TokenGrid]:
                 "Norm of the residual stream of {model} at every layer and position of “{prompt}”, from {low} to "
                 "{high}; the longest is that of “{token}”",
                 model=view.name,
-                prompt=label,
+                prompt=text,
                 low=write_number(low, 2),
                 high=write_number(high, 2),
                 token=mark_space(tokens[int(norms.max(0).argmax())]),
@@ -110,8 +110,8 @@ def _difference_grids(view: SubjectView, pair: int) -> Iterator[TokenGrid]:
     shades = values / np.where(largest > 0, largest, 1.0)
     a, b = (shown_tokens(view, record[which]) for which in ("prompt_a", "prompt_b"))
     columns = [one if one == two else f"{one}/{two}" for one, two in zip(a, b, strict=False)]
-    labels = prompt_labels(view.outcome)
-    both = {"a": labels[record["prompt_a"]], "b": labels[record["prompt_b"]]}
+    texts = quote_prompts(view.outcome)
+    both = {"a": texts[record["prompt_a"]], "b": texts[record["prompt_b"]]}
     before, after = write_change(record["prefix_difference"], record["difference"] or 0.0, significant=2)
     for number, part in enumerate(_parts(len(columns))):
         yield describe_layer_grid(

@@ -15,7 +15,7 @@ from reportgen.probes.logit_lens.view import after_prompt, list_asked, quote_ans
 from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.followed import draw_followed, followed_at
 from reportgen.probing.parts import describe_curves, describe_layer_grid
-from reportgen.probing.probe import axis_label, place_layers, prompt_labels
+from reportgen.probing.probe import axis_label, place_layers, prompt_labels, quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space, name_joined
@@ -55,6 +55,9 @@ class _Cells:
     answers: Mapping[tuple[int, int], str]
     """(prompt, step) -> the token that follows."""
     labels: Sequence[str]
+    """(prompt) what heads a column."""
+    texts: Sequence[str]
+    """(prompt) what stands between quotation marks."""
     last: int
     """The last layer."""
     every_position: bool
@@ -142,6 +145,7 @@ def _cells(view: SubjectView) -> _Cells:
         tokens=tokens,
         answers={(r["prompt"], r["step"]): str(r["next_token"]) for r in view.rows("steps")},
         labels=prompt_labels(view.outcome),
+        texts=quote_prompts(view.outcome),
         last=max((record["layer"] for record in heads), default=0),
         every_position=view.options["positions"] == "all",
     )
@@ -282,19 +286,21 @@ def _name_shown(cells: _Cells, columns: Sequence[_Column]) -> str:
     """What a grid is about: a prompt, a part of one, or several."""
     first, last = columns[0], columns[-1]
     if first.prompt != last.prompt:
-        labels = list(dict.fromkeys(cells.labels[column.prompt] for column in columns))
-        if sum(map(len, labels)) <= NAMED:
-            return list_items([say("text.quoted", "“{text}”", text=label) for label in labels])
+        prompts = list(dict.fromkeys(column.prompt for column in columns))
+        texts = [say("text.quoted", "“{text}”", text=cells.texts[prompt]) for prompt in prompts]
+        for names in (texts, [cells.labels[prompt] for prompt in prompts]):
+            if sum(map(len, names)) <= NAMED:
+                return list_items(names)
         return say("logit_lens.prompts", "prompts {first}–{last}", first=first.prompt, last=last.prompt)
     if cells.every_position and len(cells.places[first.prompt]) > len(columns):
         return say(
             "logit_lens.positions",
             "“{prompt}” (positions {first}–{last})",
-            prompt=cells.labels[first.prompt],
+            prompt=cells.texts[first.prompt],
             first=first.position,
             last=last.position,
         )
-    return say("text.quoted", "“{text}”", text=cells.labels[first.prompt])
+    return say("text.quoted", "“{text}”", text=cells.texts[first.prompt])
 
 
 def _column_label(cells: _Cells) -> str:

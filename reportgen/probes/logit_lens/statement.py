@@ -15,7 +15,7 @@ from reportgen.numerals import write_count, write_depth, write_number, write_ran
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens.view import after_prompt, list_asked, quote_answer
 from reportgen.probing.followed import followed_at, tell_followed
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 from reportgen.text.scripts import BYTES, script_names, script_of
@@ -36,15 +36,13 @@ NEAR = 1.0
 """KL to the final distribution, nat, below which a layer's prediction counts as near it."""
 FEWEST_RIGHT = 5
 """Right answers below which nothing is told of where half of them begin to lead."""
-LONGEST_LABEL = 48
-"""Characters of a prompt that a statement quotes."""
 
 
 @dataclass(frozen=True)
 class _Trace:
     """What the layers say after one prompt."""
 
-    label: str
+    prompt: str
     tops: Sequence[Mapping[str, Any]]
     """(layer) the row of rank 1 of `top` at the last position."""
     settled: int
@@ -52,8 +50,7 @@ class _Trace:
     @property
     def told(self) -> str:
         """The answer, with the start of its prompt."""
-        text = self.label if len(self.label) <= LONGEST_LABEL else f"{self.label[:LONGEST_LABEL]}…"
-        return quote_answer(str(self.tops[-1]["token"]), text)
+        return quote_answer(str(self.tops[-1]["token"]), self.prompt)
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ def tell(view: SubjectView) -> str:
 
 def _traces(view: SubjectView) -> list[_Trace]:
     """The first trace of every prompt."""
-    labels, ranks = prompt_labels(view.outcome), view.values("answer_rank")[:, 0]
+    texts, ranks = quote_prompts(view.outcome), view.values("answer_rank")[:, 0]
     tops: dict[int, dict[int, dict[int, Mapping[str, Any]]]] = {}
     for record in view.rows("top"):
         if record["rank"] == 1 and record["step"] == 0:
@@ -100,7 +97,7 @@ def _traces(view: SubjectView) -> list[_Trace]:
             at[record["layer"]] = record
     last = {prompt: by_position[max(by_position)] for prompt, by_position in sorted(tops.items())}
     return [
-        _Trace(labels[prompt], [by_layer[layer] for layer in sorted(by_layer)], leads_from(ranks[prompt]))
+        _Trace(texts[prompt], [by_layer[layer] for layer in sorted(by_layer)], leads_from(ranks[prompt]))
         for prompt, by_layer in last.items()
     ]
 
@@ -155,7 +152,7 @@ def _tell_only_right(view: SubjectView, prompt: int, ranks: NDArray[Any]) -> str
 
 
 def _tell_followed(view: SubjectView) -> list[str]:
-    prompts = range(min(FOLLOWED, len(prompt_labels(view.outcome)))) if "followed" in view.outcome.tables else ()
+    prompts = range(min(FOLLOWED, len(quote_prompts(view.outcome)))) if "followed" in view.outcome.tables else ()
     return [tell_followed(view.name, after_prompt(view, prompt), followed_at(view, prompt)) for prompt in prompts]
 
 

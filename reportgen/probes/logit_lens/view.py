@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reportgen.language import say
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
@@ -17,7 +17,7 @@ def quote_answer(token: str, text: str) -> str:
 
 def after_prompt(view: SubjectView, prompt: int) -> str:
     """Where the end of a prompt is read, in words."""
-    return say("logit_lens.after", "after “{prompt}”", prompt=prompt_labels(view.outcome)[prompt])
+    return say("logit_lens.after", "after “{prompt}”", prompt=quote_prompts(view.outcome)[prompt])
 
 
 def list_asked(view: SubjectView) -> list[int]:

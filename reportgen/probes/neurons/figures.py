@@ -11,7 +11,7 @@ from reportgen.language import list_items, say
 from reportgen.numerals import write_cell, write_number
 from reportgen.probes.neurons.view import different_tokens, examples_of, unit_label
 from reportgen.probing.parts import describe_curves
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -87,7 +87,7 @@ def _draw_strip(view: SubjectView, prompt: int) -> TokenGrid:
     values = np.nan_to_num(values[:, start:])
     shown = [row["token"] for row in view.rows("tokens") if row["prompt"] == prompt][start:]
     largest = np.maximum(np.abs(values).max(1, keepdims=True), 1e-12)
-    label = prompt_labels(view.outcome)[prompt]
+    label = quote_prompts(view.outcome)[prompt]
     units = view.rows("units")
     return TokenGrid(
         name=f"strips-{prompt}",

@@ -9,12 +9,10 @@ from reportgen.figures.describe import Figure
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_setting, write_share
 from reportgen.probes.next_token.view import OWN, TOP_P, WHOLE, View
-from reportgen.text.characters import mark_space
+from reportgen.text.characters import mark_space, quote_start
 
 SURE = 0.1
 """Probability from which a next token is one that a statement is made of."""
-LONGEST_LABEL = 48
-"""Characters of a prompt that a statement quotes."""
 
 
 def tell(view: View) -> str:
@@ -150,8 +148,7 @@ def _tell_sparsemax(view: View, prompt: int) -> str:
 
 
 def _quote_prompt(view: View, prompt: int) -> str:
-    text = view.labels[prompt]
-    return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"
+    return quote_start(view.labels[prompt])
 
 
 def tell_briefly(view: View) -> str:

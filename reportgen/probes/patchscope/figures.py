@@ -13,9 +13,9 @@ from reportgen.figures.describe import Figure, HeatMap, TokenGrid
 from reportgen.language import list_items, say
 from reportgen.numerals import write_number
 from reportgen.probes.patchscope import MOST_DRAWN
-from reportgen.probes.patchscope.view import drop_last_layer, expected_of, quote_start
+from reportgen.probes.patchscope.view import drop_last_layer, expected_of
 from reportgen.probing.parts import describe_layer_grid
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -48,17 +48,15 @@ def answer_grids(views: Sequence[SubjectView]) -> Iterator[TokenGrid]:
     """What was written: a grid a prompt and a target, models side by side."""
     if not views:
         return
-    most = max(len(prompt_labels(view.outcome)) for view in views)
+    most = max(len(quote_prompts(view.outcome)) for view in views)
     ids = [str(target["id"]) for target in views[0].options["targets"]]
     for prompt, (at, target) in product(range(min(most, MOST_DRAWN)), enumerate(ids)):
         for view in views:
-            labels = prompt_labels(view.outcome)  # a model may have no row for a token of a prompt
+            labels = quote_prompts(view.outcome)  # a model may have no row for a token of a prompt
             if prompt >= len(labels):
                 continue
             rows = [row for row in view.rows("answers") if (row["prompt"], row["target"]) == (prompt, target)]
-            what = say(
-                "patchscope.asked", "“{prompt}”, asked “{target}”", prompt=quote_start(labels[prompt]), target=target
-            )
+            what = say("patchscope.asked", "“{prompt}”, asked “{target}”", prompt=labels[prompt], target=target)
             yield from _grids(view, rows, f"{prompt}-{at}", what)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_share
 from reportgen.probes.patchscope import names
-from reportgen.probes.patchscope.view import drop_last_layer, expected_of, quote_start
-from reportgen.probing.probe import prompt_labels
+from reportgen.probes.patchscope.view import drop_last_layer, expected_of
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.probing.word_fits import tell_parts
 
@@ -27,11 +27,11 @@ def tell(view: SubjectView) -> str:
 
 def tell_named_layers(view: SubjectView) -> str:
     """The layers at which each prompt is named, with the answer of the first."""
-    labels = prompt_labels(view.outcome)
+    texts = quote_prompts(view.outcome)
     rows = view.rows("answers")
     leaking = _find_leaks(view)
     told = []
-    for prompt, label in enumerate(labels[:TOLD]):
+    for prompt, text in enumerate(texts[:TOLD]):
         asked = [row for row in rows if row["prompt"] == prompt and row["named"] is not None]
         counted = [row for row in asked if (prompt, row["target"]) not in leaking]
         naming = sorted((row for row in counted if row["named"]), key=lambda row: row["layer"])
@@ -45,7 +45,7 @@ def tell_named_layers(view: SubjectView) -> str:
                 "{model} names “{prompt}” at {count} layers of {of}, from layer {layer} (“{answer}”).",
                 len(layers),
                 model=view.name,
-                prompt=quote_start(label),
+                prompt=text,
                 of=len({row["layer"] for row in counted}),
                 layer=naming[0]["layer"],
                 answer=str(naming[0]["answer"]),

@@ -10,14 +10,6 @@ from numpy.typing import NDArray
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Array
 
-LONGEST_LABEL = 48
-"""Characters of a text that a statement or a title quotes."""
-
-
-def quote_start(text: str) -> str:
-    """The start of a text."""
-    return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"
-
 
 def expected_of(view: SubjectView, prompt: int) -> Sequence[str]:
     """As `AnswerOptions.expected_words`, of stored options."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reportgen.language import say
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
@@ -45,5 +45,5 @@ def item_label(view: SubjectView, item: int) -> str:
         "residual_shares.word",
         "“{word}” in “{prompt}”",
         word=mark_space(str(row["word"])),
-        prompt=prompt_labels(view.outcome)[row["prompt"]],
+        prompt=quote_prompts(view.outcome)[row["prompt"]],
     )

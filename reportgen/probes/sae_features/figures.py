@@ -13,7 +13,7 @@ from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_cell, write_number
 from reportgen.probes.sae_features import MOST_DRAWN
 from reportgen.probes.sae_features.view import is_of_written, names_of_sets, tell_text
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -57,7 +57,7 @@ def _strip(view: SubjectView, prompt: int, item: int) -> Iterable[TokenGrid]:
     names = [names_of[item, r["feature"]].called for r in strongest]
     largest = np.array([r["largest"] for r in strongest])[:, None]
     where = place_names(view.outcome)[item]
-    label = prompt_labels(view.outcome)[prompt]
+    label = quote_prompts(view.outcome)[prompt]
     at = [(one, mark_space(str(r["token"]))) for one, r in zip(names, strongest, strict=True)]
     yield TokenGrid(
         name=f"strips-{prompt}-{item}",
@@ -113,7 +113,7 @@ def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
             "sae_features.l0.title",
             "{model}: how many features fire on each token of {text}",
             model=view.name,
-            text=tell_text(view.outcome, prompt_labels(view.outcome)[prompt]),
+            text=tell_text(view.outcome, quote_prompts(view.outcome)[prompt]),
         ),
         alt=say(
             "sae_features.l0.alt",

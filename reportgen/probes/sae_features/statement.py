@@ -11,7 +11,7 @@ from reportgen.language import list_items, say, say_count, sentences
 from reportgen.model.sae.notes import tell_note
 from reportgen.numerals import write_change, write_number, write_setting
 from reportgen.probes.sae_features.view import names_of_sets, tell_text
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
@@ -30,7 +30,7 @@ def tell(view: SubjectView) -> str:
 
 def _tell_prompts(view: SubjectView) -> Iterable[str]:
     """The prompts on which one feature stands out most; one sentence where it does on none."""
-    labels, places = prompt_labels(view.outcome), place_names(view.outcome)
+    labels, places = quote_prompts(view.outcome), place_names(view.outcome)
     found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _find_clearest(view, prompt))]
     clear = [one for one in sorted(found, key=lambda one: -one[0]) if one[0] >= CLEAR][:TOLD]
     if not clear:

@@ -11,7 +11,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings,
 from reportgen.language import list_items, say, unit_of
 from reportgen.numerals import write_change, write_number
 from reportgen.probes.sae_steering.view import View
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.steering_score import MOST_SHOWN, WIDEST
 from reportgen.results.section import Section
 from reportgen.text.word_pieces import pieces_of
@@ -141,7 +141,7 @@ def _draw_side_by_side(view: View) -> TokenGrid:
             lines.append(pieces_of(record[column])[:WIDEST])
     told = [[float(any(part in counted for part in words_of(word))) for word in words] for words in lines]
     width = max(map(len, lines), default=0) or 1
-    labels = prompt_labels(view.outcome)
+    labels = quote_prompts(view.outcome)
     openings = [say("text.quoted", "“{text}”", text=labels[int(record["prompt"])]) for record in records]
     return TokenGrid(
         name="texts",

@@ -8,7 +8,7 @@ from reportgen.figures.describe import Figure
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_share
 from reportgen.probes.tokenization.view import kind_label
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import prompt_labels, quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -37,7 +37,7 @@ def tell_figure(view: SubjectView, figure: Figure) -> str:
         "{model} reads “{text}” as {count} tokens: {characters} characters per token.",
         int(row["token_count"]) - int(row["added"]),
         model=view.name,
-        text=prompt_labels(view.outcome)[int(prompt)],
+        text=quote_prompts(view.outcome)[int(prompt)],
         characters=write_number(row["characters_per_token"], 2),
     )
 
