@@ -212,7 +212,7 @@ def test_the_sentence_counts_compares_in_pairs_and_never_calls_few_the_same() ->
     equal = probe.statement(section(made(good[:6], [2] * 6), made(good[:6], [2] * 6)))
     assert "nor that there is none" in equal  # six pairs that are all alike say nothing of others
     few = probe.statement(section(made(good[:4], [2] * 4), made(bad[:4], [2] * 4)))
-    assert few.endswith("Both were asked 4 prompts: too few for an interval of their difference.")
+    assert few.endswith("M and N were both asked 4 prompts: too few for an interval of their difference.")
     assert probe.tell_each_briefly(section(made(good, [2] * 12)))["m"] == (
         "11 of 12 right, half of them from layer 2 of 4 (50%) on"
     )

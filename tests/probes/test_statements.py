@@ -291,13 +291,13 @@ def test_the_lens_settles_turns_and_overturns(found: Outcome, said: str) -> None
 
 
 def test_curves_of_entropy_and_kl_are_told_of_by_what_they_show() -> None:
-    curves = {"entropy": [[[9, 8, 7, 2, 3]], [[9, 8, 9, 4, 3]]], "kl": [[[5, 6, 0.2, 0.9, 0]], [[5, 9, 4, 0.7, 0]]]}
+    curves = {"entropy": [[[0, 8, 7, 2, 3]], [[0, 8, 9, 4, 3]]], "kl": [[[5, 6, 0.2, 0.9, 0]], [[5, 9, 4, 0.7, 0]]]}
     found = lens(EARLY, LATE)
     arrays = {name: Array(("prompt", "step", "layer"), np.array(values)) for name, values in curves.items()}
     both, probe = section(replace(found, arrays={**found.arrays, **arrays})), find("logit_lens")
     assert probe.tell_figure_each(both, named("entropy")) == {
-        "m": "M is least sure at layer 0 of 4 (entropy 9 nat) and surest at layer 3 (3 nat), on average over the "
-        "prompts."
+        "m": "Behind the embedding, M is least sure at layer 1 of 4 (entropy 8 nat) and surest at layer 3 (3 nat), on "
+        "average over the prompts."
     }
     assert probe.tell_figure_each(both, named("kl")) == {
         "m": "M is within 1 nat of its final distribution from layer 3 of 4 on, on average over the prompts; furthest "

@@ -272,14 +272,18 @@ def tell_figure(view: SubjectView, figure: Figure) -> str:
 
 
 def _tell_entropy(view: SubjectView, means: NDArray[Any]) -> str:
-    """Where the layers are least and most sure: `means` is (layer) entropy, nat."""
+    """Where the layers are least and most sure: `means` is (layer) entropy, nat.
+
+    Not of layer 0: an embedding that is read names the token that it is of, often with certainty, and expects nothing.
+    """
+    means = means[1:]
     return say(
         "logit_lens.entropy_shown",
-        "{model} is least sure at layer {unsure} of {last} (entropy {most} nat) and surest at layer {sure} ({least} "
-        "nat), on average over the prompts.",
+        "Behind the embedding, {model} is least sure at layer {unsure} of {last} (entropy {most} nat) and surest at "
+        "layer {sure} ({least} nat), on average over the prompts.",
         model=view.name,
-        unsure=int(means.argmax()),
-        sure=int(means.argmin()),
+        unsure=1 + int(means.argmax()),
+        sure=1 + int(means.argmin()),
         last=view.last_layer,
         most=write_number(means.max(), 2),
         least=write_number(means.min(), 2),

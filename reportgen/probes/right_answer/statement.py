@@ -136,9 +136,11 @@ def _compare(one: SubjectView, other: SubjectView) -> str:
     if judged == "too few":
         return say_count(
             "right_answer.too_few",
-            "Both were asked {count} prompt: too few for an interval of their difference.",
-            "Both were asked {count} prompts: too few for an interval of their difference.",
+            "{one} and {other} were both asked {count} prompt: too few for an interval of their difference.",
+            "{one} and {other} were both asked {count} prompts: too few for an interval of their difference.",
             len(both),
+            one=one.name,
+            other=other.name,
         )
     values |= {"low": write_signed(found.low, 2), "high": write_signed(found.high, 2), "p": write_number(found.p, 2)}
     values |= {"effect": write_number(found.effect, 2)}
