@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -76,6 +77,7 @@ LIBRARIES = {
 """What takes long to import -> the rooms that import it when they are imported themselves."""
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Name without `reportgen.` -> its source."""
     found = {}
@@ -83,9 +85,6 @@ def modules() -> dict[str, ast.Module]:
         parts = file.relative_to(PACKAGE).with_suffix("").parts
         found[".".join(part for part in parts if part != "__init__")] = ast.parse(file.read_text())
     return found
-
-
-MODULES = modules()
 
 
 def room_of(module: str) -> str:
@@ -106,10 +105,10 @@ def list_imports(source: ast.AST) -> Iterator[str]:
 def own_imports(name: str) -> set[str]:
     """The modules of the package that a module imports."""
     found = set()
-    for full in list_imports(MODULES[name]):
+    for full in list_imports(modules()[name]):
         if full.startswith("reportgen."):
             inner = full.removeprefix("reportgen.")
-            found.add(inner if inner in MODULES else inner.rpartition(".")[0])
+            found.add(inner if inner in modules() else inner.rpartition(".")[0])
     return found - {name}
 
 
@@ -128,7 +127,7 @@ def at_module_level(source: ast.Module) -> Iterator[str]:
 
 
 def test_every_module_lies_in_a_room() -> None:
-    loose = {name for name in MODULES if room_of(name) == name and name not in ARROWS} - GROUND - ENTRY
+    loose = {name for name in modules() if room_of(name) == name and name not in ARROWS} - GROUND - ENTRY
     assert not loose, "a module beside the rooms: what does it belong to?"
     assert len(GROUND) <= 8
 
@@ -138,7 +137,7 @@ def test_a_room_imports_from_the_rooms_below_it_alone(room: str) -> None:
     allowed = {room, *ARROWS[room].split(), *GROUND}
     found = {
         f"{name} → {other}"
-        for name in MODULES
+        for name in modules()
         if room_of(name) == room
         for other in own_imports(name)
         if room_of(other) not in allowed
@@ -147,7 +146,7 @@ def test_a_room_imports_from_the_rooms_below_it_alone(room: str) -> None:
 
 
 def test_no_arrow_is_allowed_that_nobody_needs() -> None:
-    drawn = {(room_of(name), room_of(other)) for name in MODULES for other in own_imports(name)}
+    drawn = {(room_of(name), room_of(other)) for name in modules() for other in own_imports(name)}
     spare = {f"{room} → {other}" for room, others in ARROWS.items() for other in others.split()} - {
         f"{room} → {other}" for room, other in drawn
     }
@@ -159,7 +158,7 @@ def test_arrows_lead_down() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    tuple(TopologicalSorter({name: own_imports(name) for name in MODULES}).static_order())
+    tuple(TopologicalSorter({name: own_imports(name) for name in modules()}).static_order())
 
 
 def test_the_ground_imports_no_room() -> None:
@@ -169,27 +168,28 @@ def test_the_ground_imports_no_room() -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_what_is_slow_to_import_is_imported_where_it_is_needed(library: str) -> None:
-    rooms = {room_of(name) for name, source in MODULES.items() if library in at_module_level(source)}
+    rooms = {room_of(name) for name, source in modules().items() if library in at_module_level(source)}
     assert rooms == set(LIBRARIES[library].split())
 
 
 def test_every_room_says_in_one_line_what_it_is_for() -> None:
-    silent = {room for room in ARROWS if not ast.get_docstring(MODULES[room])}
+    silent = {room for room in ARROWS if not ast.get_docstring(modules()[room])}
     assert not silent
 
 
-FACES = [name for name in MODULES if f"{name}.run" in MODULES and name.startswith("probes.")]
+FACES = sorted(f"probes.{file.parent.name}" for file in (PACKAGE / "probes").glob("*/run.py"))
 
 
 @pytest.mark.parametrize("face", FACES)
 def test_the_face_of_a_probe_computes_nothing(face: str) -> None:
     hidden = [
         node
-        for node in ast.walk(MODULES[face])
+        for node in ast.walk(modules()[face])
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
     ]
     typed = {name for node in hidden for name in list_imports(node)}
-    assert {full.partition(".")[0] for full in set(list_imports(MODULES[face])) - typed}.isdisjoint({"torch", "numpy"})
+    imported = set(list_imports(modules()[face])) - typed
+    assert {full.partition(".")[0] for full in imported}.isdisjoint({"torch", "numpy"})
 
 
 @pytest.mark.parametrize("face", FACES)
@@ -198,6 +198,7 @@ def test_the_face_of_a_probe_is_read_in_one_sitting(face: str) -> None:
 
 
 def test_a_probe_imports_torch_where_it_measures_and_nowhere_else() -> None:
-    found = {name for name in MODULES if room_of(name) == "probes" and "torch" in set(at_module_level(MODULES[name]))}
+    of_probes = {name: source for name, source in modules().items() if room_of(name) == "probes"}
+    found = {name for name, source in of_probes.items() if "torch" in at_module_level(source)}
     assert found
     assert all(name.endswith(".run") for name in found)

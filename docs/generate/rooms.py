@@ -7,7 +7,7 @@ from functools import cache
 from html import escape
 
 from docs.generate.markdown import keep_code, write_code, write_table
-from tests.test_rooms import ARROWS, MODULES
+from tests.test_rooms import ARROWS, modules
 
 WIDTH, BAND, BOX, GAP = 900, 66, 28, 12
 """Units of the picture: its width, from one row to the next, the height of a room, and between rooms."""
@@ -47,7 +47,7 @@ def write_rooms() -> str:
     """A table: what each room is for, and which rooms it imports from."""
     rows = []
     for room in sorted(ARROWS, key=lambda room: (-_level_of(room), room)):
-        told = (get_docstring(MODULES[room]) or "").split("\n\n")[0]
+        told = (get_docstring(modules()[room]) or "").split("\n\n")[0]
         below = ", ".join(map(write_code, ARROWS[room].split()))
         rows.append((write_code(room), keep_code(told), below or "none"))
     return write_table(("room", "what it is for", "imports from"), rows)

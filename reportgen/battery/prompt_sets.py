@@ -10,7 +10,7 @@ from reportgen.text.prompts import PromptsError, PromptSet, PromptSets
 def list_prompt_sets(file: str | None = None) -> dict[str, PromptSet]:
     """FILE/SET -> the set, of all files that ship or of the one called `file`; empty if there is none of that name."""
     sets = PromptSets.for_battery(None)
-    return {name: sets.find(name) for name in sets.names() if file in (None, name.partition("/")[0])}
+    return {name: sets.find(name) for name in sets.names(file)}
 
 
 def print_prompt_set(name: str) -> Iterator[str]:

@@ -246,11 +246,11 @@ class PromptSets:
             return False
         return self._path(text.partition("/")[0]) is not None or find_nearest(text, self.names(), ALMOST) is not None
 
-    def names(self) -> list[str]:
-        """Every FILE/SET that can be named; files with mistakes are left out."""
+    def names(self, file: str | None = None) -> list[str]:
+        """Every FILE/SET that can be named, or those of one file; files with mistakes are left out."""
         found: dict[str, None] = {}
         for path in sorted(path for folder in self.folders for path in folder.glob("*.yaml")):
-            if path != self._path(path.stem):
+            if file not in (None, path.stem) or path != self._path(path.stem):
                 continue
             try:
                 found |= dict.fromkeys(f"{path.stem}/{one}" for one in self._read_file(path))

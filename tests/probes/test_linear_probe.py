@@ -30,7 +30,7 @@ PROMPTS = [
     for opening, label in (("I ate an", "ate"), ("the day of my", "day"))
 ]
 SETS = PromptSets.for_battery(None)
-SHIPPED = [name for name in SETS.names() if name.startswith("labels/")]
+SHIPPED = SETS.names("labels")
 
 
 def ask(source: Path, prompts: Any, **options: object) -> Outcome:

@@ -639,7 +639,7 @@ def test_a_slide_of_one_text_tells_how_it_is_cut() -> None:
     found = section(outcome(prompts, tables={"texts": (columns, rows)}))
     tell = find("tokenization").tell_figure_each
     assert tell(found, named("strip-0")) == {"m": "M reads “中文” as 2 tokens: 1 characters per token."}
-    assert tell(found, named("strip-1")) == {"m": "M reads “long” as 17 tokens: 4.5 characters per token."}
+    assert tell(found, named("strip-1")) == {"m": "M reads “a long text” as 17 tokens: 4.5 characters per token."}
     assert tell(found, named("kinds")) == {"m": ""}
 
 

@@ -78,6 +78,15 @@ def test_its_speaker_notes_quote_the_prompts_that_figures_call_by_numbers(read):
     assert quoted["Parameters by component"] == []
 
 
+def test_speaker_notes_that_quote_some_prompts_say_of_how_many(read, monkeypatch):
+    told = "of 3 prompts; all of them are in results.json."
+    assert not any(told in sheet.notes_slide.notes_text_frame.text for sheet in read.slides if sheet.has_notes_slide)
+    monkeypatch.setattr("reportgen.report.slides.deck.QUOTED_PROMPTS", 2)
+    notes = next(slide.notes for slide in sample().slides if slide.title == "天氣")
+    assert f"The first 2 {told}" in notes
+    assert "2: The capital of France is" not in notes
+
+
 def test_the_sentence_and_the_definition_stand_on_the_slide(read, deck):
     words = [shape.text_frame.text for shape in read.slides[4].shapes if shape.has_text_frame]
     assert deck.slides[3].sentence in words

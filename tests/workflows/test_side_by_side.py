@@ -18,6 +18,7 @@ from reportgen.errors import BatteryError, ModelError
 from reportgen.probes import registry
 from reportgen.processes import talking_child
 from reportgen.processes.supervision import explain_end
+from reportgen.results.bundle import load_bundle
 from reportgen.running import memory
 from reportgen.workflows.measuring import BatteryChoice
 from reportgen.workflows.part_process import PartTask, read_task
@@ -40,15 +41,24 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {id: save_tiny(folder / f"tiny-{id}", family, seed=at) for at, (id, family) in enumerate(families.items())}
 
 
+def write_battery(folder: Path, models: dict[str, Path], *probes: str) -> Path:
+    lines = ["models:", *(f"  {id}: {source}" for id, source in models.items()), "probes:", *probes]
+    file = folder / "battery.yaml"
+    file.write_text("\n".join([*lines, "outputs: []", ""]))
+    return file
+
+
 @pytest.fixture
 def write(tmp_path: Path, models: dict[str, Path]) -> Write:
-    def write_battery(*probes: str) -> Path:
-        lines = ["models:", *(f"  {id}: {source}" for id, source in models.items()), "probes:", *probes]
-        file = tmp_path / "battery.yaml"
-        file.write_text("\n".join([*lines, "outputs: []", ""]))
-        return file
+    return lambda *probes: write_battery(tmp_path, models, *probes)
 
-    return write_battery
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Path]) -> Path:
+    """The bundle of one run in one process."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(write_battery(folder, models, LENS, CENSUS, PAIR), folder / "whole", cache=False)
+    return folder / "whole"
 
 
 def read_numbers(folder: Path) -> list[bytes]:
@@ -61,18 +71,19 @@ def read_statuses(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("jobs", "cache"), [(2, True), pytest.param(3, False, marks=pytest.mark.slow)])
-def test_side_by_side_they_give_the_bytes_of_one_run(write: Write, tmp_path: Path, jobs: int, cache: bool) -> None:
+def test_side_by_side_they_give_the_bytes_of_one_run(
+    write: Write, whole: Path, tmp_path: Path, jobs: int, cache: bool
+) -> None:
     battery = write(LENS, CENSUS, PAIR)
     told: list[str] = []
-    whole, beside = tmp_path / "whole", tmp_path / "beside"
-    run(battery, whole, cache=False)
+    beside = tmp_path / "beside"
     run(battery, beside, jobs=jobs, cache=cache, progress=told.append)
     assert read_numbers(beside) == read_numbers(whole)
     assert told[0] == f"3 probes on a, b, c, {jobs} at the same time"
     assert {f"{id} on {subject}: ok" for id in ("lens", "census") for subject in "abc"} | {"pair on a..c: ok"} <= {
         *told
     }
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["battery.yaml", "beside", "whole"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["battery.yaml", "beside"]
     if cache:  # what the processes found is there for the next run
         again = run(battery, tmp_path / "again", jobs=jobs)
         assert len(again.run["from_cache"]) == 7
@@ -80,10 +91,8 @@ def test_side_by_side_they_give_the_bytes_of_one_run(write: Write, tmp_path: Pat
 
 
 def test_a_model_whose_process_is_killed_is_a_failed_card_and_the_others_are_whole(
-    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write: Write, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    battery = write(LENS, CENSUS, PAIR)
-    whole = run(battery, tmp_path / "whole", cache=False)
     started = local.start_task
 
     def start_and_kill(task: Task) -> Any:
@@ -93,17 +102,18 @@ def test_a_model_whose_process_is_killed_is_a_failed_card_and_the_others_are_who
         return one
 
     monkeypatch.setattr(local, "start_task", start_and_kill)
-    bundle = run(battery, tmp_path / "killed", jobs=2, cache=False)
+    bundle = run(write(LENS, CENSUS), tmp_path / "killed", jobs=2, cache=False)
     assert bundle.failed
     assert bundle.models["b"].facts["failed"] == KILLED
-    for id, by_subject in whole.outcomes.items():
-        for subject, outcome in by_subject.items():
-            found = bundle.outcomes[id][subject]
+    unharmed = load_bundle(whole).outcomes
+    for id, by_subject in bundle.outcomes.items():
+        assert list(by_subject) == ["a", "b", "c"]
+        for subject, found in by_subject.items():
             if subject == "b":
                 assert (found.status, found.reason, found.metrics, found.arrays) == ("failed", KILLED, {}, {})
             else:
-                assert found.status == outcome.status == "ok"
-                assert found.metrics == outcome.metrics
+                assert found.status == unharmed[id][subject].status == "ok"
+                assert found.metrics == unharmed[id][subject].metrics
     assert "part" not in bundle.run
 
 

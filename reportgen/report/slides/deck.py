@@ -12,6 +12,7 @@ from reportgen.figures.describe import Figure, Maps, Rankings
 from reportgen.language import list_items, say, say_count
 from reportgen.look.slide_choice import DEFAULT, SlideChoice, kind_of, list_names
 from reportgen.look.theme import Theme
+from reportgen.numerals import write_count
 from reportgen.report.content import opening, sections
 from reportgen.report.content.bundle_figures import DrawnFigure
 from reportgen.report.content.drawn import PageFigure
@@ -253,5 +254,18 @@ def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
 
 def _quote_prompts(view: sections.SectionView) -> list[str]:
     """The texts behind the numbers by which figures call prompts, which stand on no slide."""
-    lines = view.prompts.lines if view.prompts is not None else ()
-    return [f"{line.index}: {stay_short(line.text)}" for line in lines]
+    if view.prompts is None:
+        return []
+    lines, total = view.prompts.lines, view.prompts.total
+    quoted = [f"{line.index}: {stay_short(line.text)}" for line in lines]
+    if total == len(lines):
+        return quoted
+    rest = say_count(
+        "section.first_prompts",
+        "The first prompt of {total}; all of them are in {file}.",
+        "The first {count} of {total} prompts; all of them are in {file}.",
+        len(lines),
+        total=write_count(total),
+        file="results.json",
+    )
+    return [*quoted, rest]
