@@ -30,6 +30,13 @@ def battery(write_battery: Call, models: dict[str, object]) -> Path:
     return written
 
 
+@pytest.fixture
+def undrawn(write_battery: Call, models: dict[str, object]) -> Path:
+    """The same without a page."""
+    written: Path = write_battery(LENS, CENSUS, DRIFT, HEADS, models=models, outputs=[])
+    return written
+
+
 def run_parts(reportgen: Call, battery: Path, parts: int, *options: object) -> list[Path]:
     for number in range(1, parts + 1):
         ended = reportgen("run", battery, "--part", f"{number}/{parts}", "--no-cache", *options)
@@ -70,7 +77,7 @@ def test_a_part_says_so_and_measures_its_own_alone(reportgen: Call, battery: Pat
 
 
 def test_who_reads_runs_refuses_a_part(reportgen: Call, battery: Path, tmp_path: Path) -> None:
-    (part, *_) = run_parts(reportgen, battery, 2, "--format", "html")
+    (part, *_) = run_parts(reportgen, battery, 2)
     for command in (
         ("compare", part, part),
         ("baseline", "accept", part, "--reason", "x"),
@@ -93,16 +100,16 @@ def test_missing_parts_are_named_and_nothing_is_written(reportgen: Call, battery
     assert not (tmp_path / "joined").exists()
 
 
-def test_where_they_may_be_missing_what_they_measure_has_failed(reportgen: Call, battery: Path, tmp_path: Path) -> None:
-    assert reportgen("run", battery, "--no-cache").code == 0
-    parts = run_parts(reportgen, battery, 4)
+def test_where_they_may_be_missing_what_they_measure_has_failed(reportgen: Call, undrawn: Path, tmp_path: Path) -> None:
+    assert reportgen("run", undrawn, "--no-cache").code == 0
+    parts = run_parts(reportgen, undrawn, 4)
     split = json.loads((parts[0] / "run.json").read_text())["part"]["split"]
     lost = split.index(["b"])
     there = [folder for number, folder in enumerate(parts) if number != lost]
     ended = reportgen("merge", *there, "-o", tmp_path / "joined", "--allow-missing")
     assert ended.code == 3
     whole, joined = (
-        json.loads((folder / "results.json").read_text()) for folder in (battery.with_suffix(""), tmp_path / "joined")
+        json.loads((folder / "results.json").read_text()) for folder in (undrawn.with_suffix(""), tmp_path / "joined")
     )
     reason = f"part {lost + 1} was missing when the parts were joined"
     assert joined["models"]["b"]["failed"] == reason
@@ -126,9 +133,9 @@ def edit_run(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 
 
 def test_what_does_not_belong_together_is_refused(
-    reportgen: Call, write_battery: Call, models: dict[str, object], battery: Path, tmp_path: Path
+    reportgen: Call, write_battery: Call, models: dict[str, object], undrawn: Path, tmp_path: Path
 ) -> None:
-    first, second = run_parts(reportgen, battery, 2, "--format", "html")
+    first, second = run_parts(reportgen, undrawn, 2)
     joined = tmp_path / "joined"
 
     def refused(told: str, *parts: Path, code: int = 1) -> None:
@@ -138,21 +145,22 @@ def test_what_does_not_belong_together_is_refused(
 
     refused("it is part 1 of 2, and so is", first, first)
     whole = tmp_path / "whole"
-    assert reportgen("run", battery, "-o", whole, "--format", "html").code == 0
+    assert reportgen("run", undrawn, "-o", whole).code == 0
     refused("it is no part of a battery", first, whole)
-    others = run_parts(reportgen, battery, 3, "--format", "html")
+    others = run_parts(reportgen, undrawn, 3)
     refused("divided in another way", first, others[1])
     torch = edit_run(second, lambda run: run["versions"].update(torch="1.0"))
     refused("it was measured with torch 1.0", first, torch)
     shutil.rmtree(torch)
     refused("its last run failed", first, edit_run(second, lambda run: run.update(last_run_failed="x")), code=3)
-    other = write_battery(LENS.replace("2}", "1}"), CENSUS, DRIFT, HEADS, models=models).rename(tmp_path / "other.yaml")
+    other = write_battery(LENS.replace("2}", "1}"), CENSUS, DRIFT, HEADS, models=models, outputs=[])
+    other = other.rename(tmp_path / "other.yaml")
     refused("it is of another battery", first, run_parts(reportgen, other, 2)[1])
     assert reportgen("merge", first, second, "-o", second).code == 2
 
 
-def test_models_that_differ_between_parts_are_refused(reportgen: Call, battery: Path, tmp_path: Path) -> None:
-    parts = run_parts(reportgen, battery, 4, "--format", "html")
+def test_models_that_differ_between_parts_are_refused(reportgen: Call, undrawn: Path, tmp_path: Path) -> None:
+    parts = run_parts(reportgen, undrawn, 4)
     split = json.loads((parts[0] / "run.json").read_text())["part"]["split"]
     of_pair = parts[split.index(["c..a"])]
     results = json.loads((of_pair / "results.json").read_text())
