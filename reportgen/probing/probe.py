@@ -32,7 +32,7 @@ from reportgen.probing.view import SubjectView
 from reportgen.results.prompt_names import text_of_prompt
 from reportgen.results.quantities import Findings, Outcome, definitions, name_arrays
 from reportgen.results.section import Section, SubjectWords
-from reportgen.text.characters import quote_start
+from reportgen.text.characters import shorten_quote
 
 if TYPE_CHECKING:
     from reportgen.model.network.loaded import LoadedModel
@@ -57,12 +57,12 @@ def prompt_texts(outcome: Outcome) -> list[str]:
 
 
 def quote_prompts(outcome: Outcome) -> list[str]:
-    """(prompt) what stands for each between quotation marks: the start of what was read; where several start alike,
-    what tells them apart.
+    """(prompt) what stands for each between quotation marks: its text, shortened; what figures call it where several
+    would read alike.
     """
-    starts = [quote_start(text) for text in prompt_texts(outcome)]
-    often = Counter(starts)
-    return [one if often[one] == 1 else label for one, label in zip(starts, prompt_labels(outcome), strict=True)]
+    quotes = [shorten_quote(text) for text in prompt_texts(outcome)]
+    often = Counter(quotes)
+    return [one if often[one] == 1 else label for one, label in zip(quotes, prompt_labels(outcome), strict=True)]
 
 
 def statement_of(probe: Probe[Any, Any], section: Section) -> str:

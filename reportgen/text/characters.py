@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import Literal
+from unicodedata import category
 
 from reportgen.text.tokens import spell
 
@@ -114,12 +115,26 @@ def _unspell(shown: str) -> bytes:
 
 
 LONGEST_QUOTE = 48
-"""Characters of a text that a sentence quotes."""
+"""Characters of a text that is quoted whole."""
+QUOTED_END = 24
+"""Characters of each end of a longer one, at most."""
+_JOINING = frozenset({"Mn", "Mc", "Me", "Cf"})
 
 
-def quote_start(text: str) -> str:
-    """The start of a text, for a sentence that quotes it."""
-    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+def shorten_quote(text: str) -> str:
+    """A text for between quotation marks; of a long one its start, and its end, which a model goes on from.
+
+    Cut between words where there are any, and never before what joins the character in front of it.
+    """
+    if len(text) <= LONGEST_QUOTE:
+        return text
+    first, last = QUOTED_END, len(text) - QUOTED_END
+    while first > 0 and category(text[first]) in _JOINING:
+        first -= 1
+    while last < len(text) and category(text[last]) in _JOINING:
+        last += 1
+    start, end = text[:first], text[last:]
+    return f"{(start.rpartition(' ')[0] or start).rstrip()} … {(end.partition(' ')[2] or end).strip()}"
 
 
 def mark_space(token: str) -> str:

@@ -96,10 +96,10 @@ def test_a_long_note_is_the_speakers_alone(bundle: Bundle) -> None:
 
 
 def test_the_note_of_a_prompt_stands_on_its_own_slides(folder: Path, tmp_path: Path) -> None:
-    noted = [{**PLAIN[0], "note": "Look at layer 2."}, {"text": "the eye"}]
+    noted = [{**PLAIN[0], "id": "fruit", "note": "Look at layer 2."}, {"text": "the fruit"}]
     made = build(measure(folder, tmp_path / "bundle", prompts=noted, **{"continue": 2}))
-    assert {slide.remark for slide in find_slides(made, "apple")} == {"apple: Look at layer 2."}
-    assert {slide.remark for slide in find_slides(made, "the eye")} == {""}
+    assert {slide.remark for slide in find_slides(made, "“an apple”")} == {"fruit: Look at layer 2."}
+    assert {slide.remark for slide in find_slides(made, "“the fruit”")} == {""}
 
 
 @pytest.mark.parametrize("wrong", [{"title": ""}, {"title": 3}, {"note": "n" * 2001}])

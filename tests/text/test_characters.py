@@ -1,6 +1,8 @@
 import pytest
 
-from reportgen.text.characters import characters, name_joined
+from reportgen.text.characters import LONGEST_QUOTE, characters, name_joined, shorten_quote
+
+ACCENTED = "e\u0301"
 
 
 def hexed(*pieces: str) -> list[bytes]:
@@ -41,3 +43,21 @@ def test_emoji_joined_characters_and_fragments(pieces: list[bytes], found: list[
 )
 def test_the_token_that_completes_a_character_is_called_by_it(shown: list[str], named: list[str]) -> None:
     assert name_joined(shown) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("x" * LONGEST_QUOTE, "x" * LONGEST_QUOTE),
+        (
+            "The old man sat by the river and thought of the sea and its fishes",
+            "The old man sat by the … the sea and its fishes",
+        ),
+        ("天" * 60, f"{'天' * 24} … {'天' * 24}"),
+        ("e" + ACCENTED * 30, f"e{ACCENTED * 11} … {ACCENTED * 12}"),
+        ("x" * 60 + "\u0301" + "y" * 23, f"{'x' * 24} … {'y' * 23}"),
+        (" " * 60, " … "),
+    ],
+)
+def test_of_a_long_text_both_ends_are_quoted(text: str, quoted: str) -> None:
+    assert shorten_quote(text) == quoted

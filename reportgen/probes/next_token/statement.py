@@ -9,7 +9,7 @@ from reportgen.figures.describe import Figure
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_setting, write_share
 from reportgen.probes.next_token.view import OWN, TOP_P, WHOLE, View
-from reportgen.text.characters import mark_space, quote_start
+from reportgen.text.characters import mark_space, shorten_quote
 
 SURE = 0.1
 """Probability from which a next token is one that a statement is made of."""
@@ -148,7 +148,7 @@ def _tell_sparsemax(view: View, prompt: int) -> str:
 
 
 def _quote_prompt(view: View, prompt: int) -> str:
-    return quote_start(view.labels[prompt])
+    return shorten_quote(view.labels[prompt])
 
 
 def tell_briefly(view: View) -> str:

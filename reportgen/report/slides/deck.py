@@ -161,7 +161,7 @@ def _slides(
             sentence=tell_seen(
                 section, view, partial(told.tell_shown, section.id, described[0]), described, letters.glance
             ),
-            remark=_remark(view, described, letters, first=at == 0),
+            remark=_remark(section, view, described, letters, first=at == 0),
             pictures=together,
             definition=_definition(view, figures[0]),
             notes=_notes(view, [*absences, *(picture.alt for picture in together)]),
@@ -221,9 +221,11 @@ def without_marks(text: str) -> str:
     return text.replace("`", "")
 
 
-def _remark(view: sections.SectionView, figures: Sequence[Figure], letters: Letters, *, first: bool) -> str:
+def _remark(
+    section: Section, view: sections.SectionView, figures: Sequence[Figure], letters: Letters, *, first: bool
+) -> str:
     """What its author says; on a section's first slide, where that is nothing, what is expected, under what is seen."""
-    own = join_short([view.note if first else "", *note_prompts(view, figures)])
+    own = join_short([view.note if first else "", *note_prompts(section, view, figures)])
     return own or (tell_expected(view) if first and letters.small_print else "")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from reportgen.figures.describe import Figure
 from reportgen.language import QUOTED, say, sentences
-from reportgen.probing.probe import prompt_labels, prompt_texts
+from reportgen.probing.probe import prompt_labels, prompt_texts, quote_prompts
 from reportgen.report.content import sections
 from reportgen.report.slides.figures import find_subjects
 from reportgen.report.slides.layout import DESK
@@ -37,9 +37,16 @@ def tell_expected(view: sections.SectionView, most: int = SHORT_NOTE) -> str:
     return say("deck.expected", "Expected: {text}", text=first_of(told[0], most))
 
 
-def note_prompts(view: sections.SectionView, figures: Sequence[Figure]) -> list[str]:
+def note_prompts(section: Section, view: sections.SectionView, figures: Sequence[Figure]) -> list[str]:
     """What an author says of the prompts that the figures' titles name."""
-    return [name_prompt(called, note) for called, note in view.prompt_notes.items() if _is_named(called, figures)]
+    prompts = _list_prompts(section)
+    known = {names[0] for names in prompts}
+    named = {prompts[at][0] for at in _find_named(prompts, figures)}
+    return [
+        name_prompt(called, note)
+        for called, note in view.prompt_notes.items()
+        if called in named or (called not in known and _is_named(called, figures))
+    ]
 
 
 def name_prompt(called: str, note: str) -> str:
@@ -87,7 +94,7 @@ def _split(text: str) -> Iterator[str]:
 def _keep_own(section: Section, statement: str, figures: Sequence[Figure]) -> str:
     """What a statement says of the prompts that the figures' titles name, and of none in particular."""
     prompts = _list_prompts(section)
-    named = [at for at, names in enumerate(prompts) if any(_is_named(name, figures) for name in names)]
+    named = _find_named(prompts, figures)
     if not named:
         return statement
     kept, keep = [], True
@@ -115,13 +122,24 @@ def _begin_with_own(statement: str, figures: Sequence[Figure]) -> str:
     return statement
 
 
-def _list_prompts(section: Section) -> list[tuple[str, str]]:
-    """(prompt) the names by which figures call it; nothing where a probe has no prompts of its own."""
+Names = tuple[str, str, str]
+"""What a figure calls a prompt: its label, its text, and what stands between quotation marks."""
+
+
+def _list_prompts(section: Section) -> list[Names]:
+    """(prompt) its names; nothing where a probe has no prompts of its own."""
     outcome = next(iter(section.ok().values()), None)
     prompts = outcome.options.get("prompts") if outcome is not None else None
     if outcome is None or not isinstance(prompts, list) or not all(isinstance(one, dict) for one in prompts):
         return []
-    return list(zip(prompt_labels(outcome), prompt_texts(outcome), strict=True))
+    return list(zip(prompt_labels(outcome), prompt_texts(outcome), quote_prompts(outcome), strict=True))
+
+
+def _find_named(prompts: Sequence[Names], figures: Sequence[Figure]) -> list[int]:
+    """The prompts that the figures' titles quote, else those that they name: a text may hold the name of another."""
+    told = {quote[1:-1] for figure in figures for quote in QUOTED.findall(figure.title)}
+    quoted = [at for at, names in enumerate(prompts) if names[-1] in told]
+    return quoted or [at for at, names in enumerate(prompts) if any(_is_named(name, figures) for name in names)]
 
 
 def _is_named(called: str, figures: Sequence[Figure]) -> bool:
