@@ -89,7 +89,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+def pytest_collection() -> None:
+    """Nothing that is imported to find the tests is garbage."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """What the imported test modules hold stays until the end: no collection of garbage looks through it again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Neither does one look again through what a file of tests had to import."""
+    if nextitem is not None and nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
