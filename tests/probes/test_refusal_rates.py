@@ -14,8 +14,10 @@ from reportgen.figures.describe import Rankings, TokenGrid
 from reportgen.numerics.confidence import wilson_95
 from reportgen.numerics.steering import random_direction
 from reportgen.probes.steering import probe
+from reportgen.probes.steering import refusals as judging
 from reportgen.results.quantities import Array, Outcome, Table
 from reportgen.results.section import ModelCard, Section
+from reportgen.text import refusals
 from reportgen.text.refusals import is_refusal, refusal_substrings
 from reportgen.text.tokens import TextTokenizer
 from tests.probes.test_steering import ADD, PLANTED, ids, planted, sides, steered  # noqa: F401
@@ -33,8 +35,9 @@ def judged_by(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts other phrases in the place of the list."""
 
     def judge(*phrases: str) -> None:
-        for module in ("reportgen.text.refusals", "reportgen.probes.steering.refusals"):
-            monkeypatch.setattr(f"{module}.refusal_substrings", lambda: phrases)
+        # Both are imported by now: one that were imported between the two would keep the other's phrases for ever.
+        for module in (refusals, judging):
+            monkeypatch.setattr(module, "refusal_substrings", lambda: phrases)
 
     return judge
 
