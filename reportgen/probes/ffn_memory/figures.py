@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import list_items, say, sentences
 from reportgen.probes.ffn_memory.view import first_tokens, tell_end
-from reportgen.probing.probe import prompt_labels, quote_prompts
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -43,11 +43,13 @@ def _draw_grid(view: SubjectView, prompt: int) -> TokenGrid:
     blocks = sorted(by_block, reverse=True)
     most = max((float(by_block[block][0]["strength"]) for block in blocks), default=1.0) or 1.0
     said = [[tokens[r["block"], r["feature"], tell_end(r)] for r in by_block[block]] for block in blocks]
-    label, text = prompt_labels(view.outcome)[prompt], quote_prompts(view.outcome)[prompt]
+    text = quote_prompts(view.outcome)[prompt]
     return TokenGrid(
         name=f"memories-{prompt}",
         subject=(view.subject,),
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=label),
+        title=say(
+            "ffn_memory.grid.title", "{model}: the strongest memories after “{prompt}”", model=view.name, prompt=text
+        ),
         alt=say(
             "ffn_memory.grid.alt",
             "First tokens that the strongest memories of {model} promote after “{prompt}”: {memories}",

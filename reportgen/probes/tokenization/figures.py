@@ -12,7 +12,7 @@ from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_number, write_share
 from reportgen.probes.tokenization import MOST_DRAWN
 from reportgen.probes.tokenization.view import kind_label
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -54,8 +54,8 @@ def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
             say("tokenization.id", "id"),
         ]
     counted = view.rows("texts")[prompt]
-    label = prompt_labels(view.outcome)[prompt]
-    title = say("tokenization.strip.title", "{model}: “{text}” in tokens", model=view.name, text=label)
+    text = quote_prompts(view.outcome)[prompt]
+    title = say("tokenization.strip.title", "{model}: “{text}” in tokens", model=view.name, text=text)
     order = say_count(
         "tokenization.order",
         "{count} token, in the order of the text",
@@ -71,7 +71,7 @@ def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
         alt=say(
             "tokenization.strip.alt",
             "Tokens of “{text}” in {model}, {characters} characters each on average: {tokens}",
-            text=label,
+            text=text,
             model=view.name,
             characters=write_number(counted["characters_per_token"], 2),
             tokens=" | ".join(mark_space(str(row["token"])) for row in shown),

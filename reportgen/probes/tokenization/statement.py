@@ -8,7 +8,7 @@ from reportgen.figures.describe import Figure
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_share
 from reportgen.probes.tokenization.view import kind_label
-from reportgen.probing.probe import prompt_labels, quote_prompts
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -71,7 +71,7 @@ def _compare_tokenizers(views: Sequence[SubjectView]) -> str:
     if len(views) < 2:
         return ""
     counts = {view.name: [row["token_count"] - row["added"] for row in view.rows("texts")] for view in views}
-    labels = prompt_labels(views[0].outcome)
+    texts = quote_prompts(views[0].outcome)
     found = []
     for prompt in range(min(map(len, counts.values()))):
         of_prompt = sorted((many[prompt], name) for name, many in counts.items())
@@ -84,7 +84,7 @@ def _compare_tokenizers(views: Sequence[SubjectView]) -> str:
     return say(
         "tokenization.compared",
         "They differ most on “{text}”: {few} tokens in {short}, {many} in {long}.",
-        text=labels[prompt],
+        text=texts[prompt],
         few=few,
         short=short,
         many=many,
