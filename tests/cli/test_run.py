@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 
 LENS = "  lens: {probe: logit_lens, prompts: [an apple, 天氣], continue: 2}"
 CENSUS = "  census: {probe: parameter_census}"
+HELP = [sys.executable, "-m", "reportgen", "--help"]
 Call = Callable[..., object]
 
 
@@ -116,10 +118,13 @@ def test_a_failed_model_is_a_card_and_ends_with_3(
     assert "nowhere" in page
 
 
-def test_no_model_left_ends_with_1_and_leaves_nothing(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
-    started = time.monotonic()
+def test_no_model_left_ends_with_1_and_leaves_nothing(
+    reportgen: Call, write_battery: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: asked.append(address) or [])
     ended = reportgen("run", write_battery(LENS, models={"gone": tmp_path / "nowhere"}))
-    assert time.monotonic() - started < 2, "a missing folder asked the hub"
+    assert asked == [], "a missing folder asked the hub"
     assert ended.code == 1
     assert "nowhere" in ended.err
     assert len(ended.err.splitlines()) <= 3
@@ -329,16 +334,17 @@ def test_without_pango_everything_but_the_pdf_is_made(
     assert "report.pdf" not in files(tmp_path / "battery")
 
 
-def test_help_answers_in_half_a_second() -> None:
-    command = [sys.executable, "-m", "reportgen", "--help"]
-    times = []
-    for _ in range(3):
+def test_help_answers_about_as_soon_as_python_and_click_start() -> None:
+    least = [sys.executable, "-c", "import click"]
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for ours in (True, False) * 5:
         started = time.monotonic()
-        ran = subprocess.run(command, capture_output=True, text=True, check=True)
-        times.append(time.monotonic() - started)
-    assert min(times) < 0.5
+        subprocess.run(HELP if ours else least, capture_output=True, check=True)
+        times[ours].append(time.monotonic() - started)
+    assert min(times[True]) < 6 * min(times[False]), "something that takes long is imported"
+    told = subprocess.run(HELP, capture_output=True, text=True, check=True).stdout
     for name in ("run", "plan", "render", "probes", "models", "init", "schema"):
-        assert f"  {name} " in ran.stdout
+        assert f"  {name} " in told
 
 
 def test_sources_that_cannot_be_meant_are_told_all_at_once_with_their_lines(

@@ -378,10 +378,10 @@ def test_texts_of_paper_begin_where_their_anchor_puts_them() -> None:
 
 def test_a_mosaic_of_a_large_model_is_drawn_at_once(faces: Typefaces) -> None:
     mosaic = HeadMosaic(name="m", subject=(), title="t", alt="a", patterns=attention(28, 24, 12, 12))
-    started = time.monotonic()
+    started = time.process_time()
     drawing = draw_figure(mosaic, faces)
     sizes = [len(drawing.svg("characters")), len(drawing.png())]
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
     assert max(sizes) < 1_000_000
 
 

@@ -85,7 +85,7 @@ class Visit:
         self.context = browser.new_context(
             **{"viewport": {"width": 1400, "height": 900}, "reduced_motion": "reduce", **options}
         )
-        self.context.set_default_timeout(5_000)
+        self.context.set_default_timeout(20_000)
         self.page = self.context.new_page()
         self.complaints: list[str] = []
         self.asked: list[str] = []
