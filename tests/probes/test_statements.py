@@ -306,6 +306,16 @@ def test_curves_of_entropy_and_kl_are_told_of_by_what_they_show() -> None:
     assert probe.tell_figure_each(both, named("grid")) == {"m": ""}
 
 
+def test_a_grid_of_one_prompt_of_several_is_told_of_by_that_prompt() -> None:
+    tell = find("logit_lens").tell_figure_each
+    grid = replace(named("grid-1"), title="M: what each layer expects after “Q”")
+    assert tell(section(lens(EARLY, LATE)), grid) == {"m": "M settles only in its last layer, 4: “e” after “Q”."}
+    unsure = [("a", 0.01)] * 5
+    assert tell(section(lens(EARLY, unsure)), grid) == {"m": ""}, "what is found after all is told"
+    assert tell(section(lens(EARLY)), replace(grid, title="M: what each layer expects after “P”")) == {"m": ""}
+    assert tell(section(lens(EARLY, LATE)), replace(grid, title="M: after “P” and “Q”")) == {"m": ""}
+
+
 @pytest.mark.parametrize(
     ("tokens", "turn"),
     [
@@ -383,6 +393,15 @@ def attention(sinks: list[list[float]], tokens: int = 12) -> Outcome:
 )
 def test_sinks_are_of_most_some_or_hardly_any_heads(found: Outcome, said: str) -> None:
     assert statement("attention_grid", found) == said
+
+
+def test_heads_on_another_prompt_than_the_longest_are_told_of_by_that_prompt() -> None:
+    both = section(replace(attention([[0.9] * 4]), options={"prompts": [{"text": "x"}, {"text": "y"}]}))
+    tell = find("attention_grid").tell_figure_each
+    short = replace(named("heads-0"), title="M: where all heads look, in “x”")
+    assert tell(both, short) == {"m": f"{NONE}: a prompt of 2 tokens is too short to tell a sink."}
+    assert tell(both, replace(short, title="M: where all heads look, in “y”")) == {"m": ""}
+    assert tell(both, replace(short, name="found-0")) == {"m": ""}, "of where a head looks from one word at another"
 
 
 # pca_map

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import list_items, say, say_count, sentences
+from reportgen.figures.describe import Figure
+from reportgen.language import QUOTED, list_items, say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_share
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_grid.view import look_rows, words_of_look
+from reportgen.probing.probe import quote_prompts
 from reportgen.probing.view import SubjectView
 
 MANY = 0.5
@@ -31,7 +33,20 @@ LOOKS = 0.1
 
 def tell(view: SubjectView) -> str:
     """The heads that look from one word at another, then where heads park."""
-    return sentences([*_tell_looks(view), _tell_sinks(view)])
+    return sentences([*_tell_looks(view), _tell_sinks(view, _find_longest(view))])
+
+
+def tell_figure(view: SubjectView, figure: Figure) -> str:
+    """Where heads park in the one prompt that a figure is of, where that is not the one that the statement tells of."""
+    if not figure.name.startswith(("heads-", "head-")):
+        return ""
+    quoted = {quote[1:-1] for quote in QUOTED.findall(figure.title)}
+    shown = [at for at, prompt in enumerate(quote_prompts(view.outcome)) if prompt in quoted]
+    return _tell_sinks(view, shown[0]) if len(shown) == 1 and shown[0] != _find_longest(view) else ""
+
+
+def _find_longest(view: SubjectView) -> int:
+    return int(np.argmax(view.column("prompts", "token_count")))
 
 
 def _tell_looks(view: SubjectView) -> Iterable[str]:
@@ -64,26 +79,25 @@ def _tell_looks(view: SubjectView) -> Iterable[str]:
         )
 
 
-def _tell_sinks(view: SubjectView) -> str:
-    """How many heads park on the first token of the longest prompt, and in which blocks the others are."""
-    counts = view.column("prompts", "token_count")
-    longest = int(np.argmax(counts))
+def _tell_sinks(view: SubjectView, prompt: int) -> str:
+    """How many heads park on the first token of a prompt, and in which blocks the others are."""
+    count = view.column("prompts", "token_count")[prompt]
     # Attention spread evenly over what it may see has the importance H(T) / T: short prompts pass for sinks.
-    if sum(1 / n for n in range(1, counts[longest] + 1)) / counts[longest] > SINK_THRESHOLD:
+    if sum(1 / n for n in range(1, count + 1)) / count > SINK_THRESHOLD:
         return say_count(
             "attention_grid.no_clear_statement",
             "No clear statement about {model}: a prompt of {count} token is too short to tell a sink.",
             "No clear statement about {model}: a prompt of {count} tokens is too short to tell a sink.",
-            counts[longest],
+            count,
             model=view.name,
         )
-    sinks, blocks = view.values("sink")[longest] > SINK_THRESHOLD, view.along("sink", "block")
+    sinks, blocks = view.values("sink")[prompt] > SINK_THRESHOLD, view.along("sink", "block")
     values = {
         "model": view.name,
         "many": write_count(int(sinks.sum())),
         "all": write_count(sinks.size),
-        "token": next(r["token"] for r in view.rows("tokens") if r["prompt"] == longest),
-        "tokens": write_count(counts[longest]),
+        "token": next(r["token"] for r in view.rows("tokens") if r["prompt"] == prompt),
+        "tokens": write_count(count),
     }
     if sinks.mean() >= MANY:
         most = say(

@@ -48,7 +48,7 @@ def _draw_grid(view: SubjectView, prompt: int) -> TokenGrid:
         name=f"memories-{prompt}",
         subject=(view.subject,),
         title=say(
-            "ffn_memory.grid.title", "{model}: the strongest memories after “{prompt}”", model=view.name, prompt=text
+            "ffn_memory.grid.title", "{model}: memories after “{prompt}”", model=view.name, prompt=text
         ),
         alt=say(
             "ffn_memory.grid.alt",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Figure
-from reportgen.language import list_items, say, say_count, sentences
+from reportgen.language import QUOTED, list_items, say, say_count, sentences
 from reportgen.numerals import write_count, write_depth, write_number, write_ranges, write_setting, write_share
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens.view import after_prompt, list_asked, quote_answer
@@ -48,6 +48,11 @@ class _Trace:
     settled: int
 
     @property
+    def is_sure(self) -> bool:
+        """Whether the answer is likely enough for a statement."""
+        return float(self.tops[-1]["probability"]) >= SURE
+
+    @property
     def told(self) -> str:
         """The answer, with the start of its prompt."""
         return quote_answer(str(self.tops[-1]["token"]), self.prompt)
@@ -66,8 +71,7 @@ class Turn:
 def tell(view: SubjectView) -> str:
     """The answers and the layers at which they settle; turns to another script; what the last layer overturns."""
     traces = _traces(view)
-    sure = [trace for trace in traces if float(trace.tops[-1]["probability"]) >= SURE]
-    if not sure:
+    if not any(trace.is_sure for trace in traces):
         none = say(
             "logit_lens.no_clear_statement",
             "No clear statement about {model}: after no prompt has any token a probability of {threshold} or more.",
@@ -75,16 +79,18 @@ def tell(view: SubjectView) -> str:
             threshold=write_share(SURE),
         )
         return sentences([none, _tell_right(view), *_tell_followed(view)])
-    return sentences(
-        [
-            _tell_settling(view.name, sure),
-            _tell_turning(view.name, sure),
-            _tell_overturning(view.name, traces),
-            _tell_fragments(view.name, traces),
-            _tell_right(view),
-            *_tell_followed(view),
-        ]
-    )
+    return sentences([*_tell_traces(view.name, traces), _tell_right(view), *_tell_followed(view)])
+
+
+def _tell_traces(name: str, traces: Sequence[_Trace]) -> list[str]:
+    """What is found after some prompts, a sure answer after one of them at least."""
+    sure = [trace for trace in traces if trace.is_sure]
+    return [
+        _tell_settling(name, sure),
+        _tell_turning(name, sure),
+        _tell_overturning(name, traces),
+        _tell_fragments(name, traces),
+    ]
 
 
 def _traces(view: SubjectView) -> list[_Trace]:
@@ -262,7 +268,13 @@ def _tell_fragments(name: str, traces: Sequence[_Trace]) -> str:
 
 
 def tell_figure(view: SubjectView, figure: Figure) -> str:
-    """What the curves of entropy and KL show: the mean of the prompts by layer."""
+    """What the curves of entropy and KL show: the mean of the prompts by layer; a grid of one prompt, of several: what
+    is found after that.
+    """
+    if figure.name.startswith("grid-"):
+        traces, quoted = _traces(view), {quote[1:-1] for quote in QUOTED.findall(figure.title)}
+        shown = [trace for trace in traces if trace.prompt in quoted]
+        return sentences(_tell_traces(view.name, shown)) if len(shown) == 1 < len(traces) and shown[0].is_sure else ""
     if figure.name not in ("entropy", "kl"):
         return ""
     means = view.values(figure.name)[:, 0].mean(0)
