@@ -154,8 +154,9 @@ def test_a_prompt_whose_answer_is_several_tokens_is_skipped_beside_others(gemma:
     assert len(gemma["rows"]["gemma"].arrays["logit"].values) == 2
     cards = {id: ModelCard(id, id, "X", 3) for id in ("m", "gemma")}
     titles = [figure.title for figure in probe.figures(Section("rows", gemma["rows"], cards))]
-    assert all("my-eye" in title or "a-day" in title for title in titles)  # by its id, whichever others are skipped
-    assert all("my-eye" in title for title in titles if title.startswith("m: "))
+    quoted = [f"after “{one['text']}”" for one in NAMED]
+    assert all(title.endswith(tuple(quoted)) for title in titles)  # by its own text, whichever others are skipped
+    assert all(title.endswith(quoted[1]) for title in titles if title.startswith("m: "))
 
 
 def test_the_parts_sum_to_the_logit_in_smollm2() -> None:

@@ -144,4 +144,4 @@ def test_gemma_has_chinese_words_where_smollm2_has_bytes(real: dict[str, Outcome
     assert han["gemma"] > 0.05 > 0.01 > han["llama"]
     cards = {id: ModelCard(id, id.title(), "X", 3) for id in real}
     told = probe.statement(Section("t", real, cards))
-    assert "They differ most on “中文”" in told
+    assert "They differ most on “小狗在老樹下睡覺。”" in told
