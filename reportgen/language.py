@@ -151,6 +151,11 @@ def list_items(items: Sequence[str]) -> str:
     return str(format_list(items, locale=locale_of(_spoken.get())))
 
 
+def list_quotes(text: str) -> list[str]:
+    """What a text quotes, without the marks around it."""
+    return [quote[1:-1] for quote in QUOTED.findall(text)]
+
+
 def sentences(parts: Iterable[str]) -> str:
     """Whole sentences after each other; empty ones are none."""
     space = "" if _spoken.get().partition("-")[0] in _UNSPACED else " "

@@ -137,10 +137,10 @@ def _draw_large(
 
 def _name_prompt(view: SubjectView, title: str, prompt: int) -> str:
     """A title with its prompt, where there are several."""
-    labels = quote_prompts(view.outcome)
-    if len(labels) == 1:
+    quotes = quote_prompts(view.outcome)
+    if len(quotes) == 1:
         return title
-    return say("attention_grid.in_prompt", "{title}, in “{prompt}”", title=title, prompt=labels[prompt])
+    return say("attention_grid.in_prompt", "{title}, in “{prompt}”", title=title, prompt=quotes[prompt])
 
 
 def _large_title(name: str, block: int, head: int, tokens: int, bins: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Figure
-from reportgen.language import QUOTED, list_items, say, say_count, sentences
+from reportgen.language import list_items, list_quotes, say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_share
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_grid.view import look_rows, words_of_look
@@ -40,7 +40,7 @@ def tell_figure(view: SubjectView, figure: Figure) -> str:
     """Where heads park in the one prompt that a figure is of, where that is not the one that the statement tells of."""
     if not figure.name.startswith(("heads-", "head-")):
         return ""
-    quoted = {quote[1:-1] for quote in QUOTED.findall(figure.title)}
+    quoted = list_quotes(figure.title)
     shown = [at for at, prompt in enumerate(quote_prompts(view.outcome)) if prompt in quoted]
     return _tell_sinks(view, shown[0]) if len(shown) == 1 and shown[0] != _find_longest(view) else ""
 

@@ -16,16 +16,16 @@ TOLD = 3
 EMBEDDING, HEAD, MLP, BIAS = "embedding", "head", "mlp", "bias"
 
 
-def _label_measured(view: SubjectView) -> list[str]:
-    """(prompt) what a figure calls each prompt that was measured: the same, whichever others were skipped."""
-    labels = quote_prompts(view.outcome)
-    return [labels[prompt] for prompt in view.along("logit", "prompt")]
+def _quote_measured(view: SubjectView) -> list[str]:
+    """(prompt) what is quoted of each prompt that was measured: the same, whichever others were skipped."""
+    quotes = quote_prompts(view.outcome)
+    return [quotes[prompt] for prompt in view.along("logit", "prompt")]
 
 
 def name_answer(view: SubjectView, prompt: int) -> str:
     """The answer, with what it is contrasted with, and its prompt."""
     record = view.rows("answers")[prompt]
-    values = {"answer": mark_space(str(record["answer"])), "prompt": _label_measured(view)[prompt]}
+    values = {"answer": mark_space(str(record["answer"])), "prompt": _quote_measured(view)[prompt]}
     if record["against"] is None:
         return say("attribution.answer", "“{answer}” after “{prompt}”", **values)
     return say(

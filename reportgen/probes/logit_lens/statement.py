@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Figure
-from reportgen.language import QUOTED, list_items, say, say_count, sentences
+from reportgen.language import list_items, list_quotes, say, say_count, sentences
 from reportgen.numerals import write_count, write_depth, write_number, write_ranges, write_setting, write_share
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens.view import after_prompt, list_asked, quote_answer
@@ -272,7 +272,7 @@ def tell_figure(view: SubjectView, figure: Figure) -> str:
     is found after that.
     """
     if figure.name.startswith("grid-"):
-        traces, quoted = _traces(view), {quote[1:-1] for quote in QUOTED.findall(figure.title)}
+        traces, quoted = _traces(view), list_quotes(figure.title)
         shown = [trace for trace in traces if trace.prompt in quoted]
         return sentences(_tell_traces(view.name, shown)) if len(shown) == 1 < len(traces) and shown[0].is_sure else ""
     if figure.name not in ("entropy", "kl"):

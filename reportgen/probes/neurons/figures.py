@@ -87,17 +87,17 @@ def _draw_strip(view: SubjectView, prompt: int) -> TokenGrid:
     values = np.nan_to_num(values[:, start:])
     shown = [row["token"] for row in view.rows("tokens") if row["prompt"] == prompt][start:]
     largest = np.maximum(np.abs(values).max(1, keepdims=True), 1e-12)
-    label = quote_prompts(view.outcome)[prompt]
+    quote = quote_prompts(view.outcome)[prompt]
     units = view.rows("units")
     return TokenGrid(
         name=f"strips-{prompt}",
         subject=(view.subject,),
-        title=say("neurons.strips.title", "{model}: single units on “{prompt}”", model=view.name, prompt=label),
+        title=say("neurons.strips.title", "{model}: single units on “{prompt}”", model=view.name, prompt=quote),
         alt=say(
             "neurons.strips.alt",
             "In {model}, the token of “{prompt}” on which each is strongest: {units}",
             model=view.name,
-            prompt=label,
+            prompt=quote,
             units=list_items(
                 [f"{unit_label(unit)}: {mark_space(shown[int(np.abs(row).argmax())])}"
                  for unit, row in zip(units, values, strict=True)]

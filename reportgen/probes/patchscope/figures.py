@@ -52,11 +52,11 @@ def answer_grids(views: Sequence[SubjectView]) -> Iterator[TokenGrid]:
     ids = [str(target["id"]) for target in views[0].options["targets"]]
     for prompt, (at, target) in product(range(min(most, MOST_DRAWN)), enumerate(ids)):
         for view in views:
-            labels = quote_prompts(view.outcome)  # a model may have no row for a token of a prompt
-            if prompt >= len(labels):
+            quotes = quote_prompts(view.outcome)  # a model may have no row for a token of a prompt
+            if prompt >= len(quotes):
                 continue
             rows = [row for row in view.rows("answers") if (row["prompt"], row["target"]) == (prompt, target)]
-            what = say("patchscope.asked", "“{prompt}”, asked “{target}”", prompt=labels[prompt], target=target)
+            what = say("patchscope.asked", "“{prompt}”, asked “{target}”", prompt=quotes[prompt], target=target)
             yield from _grids(view, rows, f"{prompt}-{at}", what)
 
 

@@ -57,7 +57,7 @@ def _strip(view: SubjectView, prompt: int, item: int) -> Iterable[TokenGrid]:
     names = [names_of[item, r["feature"]].called for r in strongest]
     largest = np.array([r["largest"] for r in strongest])[:, None]
     where = place_names(view.outcome)[item]
-    label = quote_prompts(view.outcome)[prompt]
+    quote = quote_prompts(view.outcome)[prompt]
     at = [(one, mark_space(str(r["token"]))) for one, r in zip(names, strongest, strict=True)]
     yield TokenGrid(
         name=f"strips-{prompt}-{item}",
@@ -67,7 +67,7 @@ def _strip(view: SubjectView, prompt: int, item: int) -> Iterable[TokenGrid]:
             "{model}, {place}: features on {text}",
             model=view.name,
             place=where,
-            text=tell_text(view.outcome, label),
+            text=tell_text(view.outcome, quote),
         ),
         alt=say(
             "sae_features.strips.alt",

@@ -30,8 +30,8 @@ def tell(view: SubjectView) -> str:
 
 def _tell_prompts(view: SubjectView) -> Iterable[str]:
     """The prompts on which one feature stands out most; one sentence where it does on none."""
-    labels, places = quote_prompts(view.outcome), place_names(view.outcome)
-    found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _find_clearest(view, prompt))]
+    quotes, places = quote_prompts(view.outcome), place_names(view.outcome)
+    found = [(one[0], prompt, one[1]) for prompt in range(len(quotes)) if (one := _find_clearest(view, prompt))]
     clear = [one for one in sorted(found, key=lambda one: -one[0]) if one[0] >= CLEAR][:TOLD]
     if not clear:
         yield say(
@@ -48,7 +48,7 @@ def _tell_prompts(view: SubjectView) -> Iterable[str]:
             "On {text}, one feature of {model} stands out at {place}: {feature}, {times} times as strong "
             "as the next, on “{token}”.",
             model=view.name,
-            text=tell_text(view.outcome, labels[prompt]),
+            text=tell_text(view.outcome, quotes[prompt]),
             place=places[first["item"]],
             feature=names_of[first["item"], first["feature"]].told,
             times=write_number(ratio, 2),

@@ -141,8 +141,8 @@ def _draw_side_by_side(view: View) -> TokenGrid:
             lines.append(pieces_of(record[column])[:WIDEST])
     told = [[float(any(part in counted for part in words_of(word))) for word in words] for words in lines]
     width = max(map(len, lines), default=0) or 1
-    labels = quote_prompts(view.outcome)
-    openings = [say("text.quoted", "“{text}”", text=labels[int(record["prompt"])]) for record in records]
+    quotes = quote_prompts(view.outcome)
+    openings = [say("text.quoted", "“{text}”", text=quotes[int(record["prompt"])]) for record in records]
     return TokenGrid(
         name="texts",
         subject=(view.subject,),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from reportgen.figures.describe import Figure
-from reportgen.language import QUOTED, say, sentences
+from reportgen.language import QUOTED, list_quotes, say, sentences
 from reportgen.probing.probe import prompt_labels, prompt_texts, quote_prompts
 from reportgen.report.content import sections
 from reportgen.report.slides.figures import find_subjects
@@ -99,7 +99,7 @@ def _keep_own(section: Section, statement: str, figures: Sequence[Figure]) -> st
         return statement
     kept, keep = [], True
     for sentence in _split(statement):
-        told = [quote[1:] for quote in QUOTED.findall(sentence)]
+        told = list_quotes(sentence)
         quoted = [
             at for at, names in enumerate(prompts)
             if any(quote.startswith(name[:LONGEST]) for name in names for quote in told)
@@ -137,7 +137,7 @@ def _list_prompts(section: Section) -> list[Names]:
 
 def _find_named(prompts: Sequence[Names], figures: Sequence[Figure]) -> list[int]:
     """The prompts that the figures' titles quote, else those that they name: a text may hold the name of another."""
-    told = {quote[1:-1] for figure in figures for quote in QUOTED.findall(figure.title)}
+    told = {quote for figure in figures for quote in list_quotes(figure.title)}
     quoted = [at for at, names in enumerate(prompts) if names[-1] in told]
     return quoted or [at for at, names in enumerate(prompts) if any(_is_named(name, figures) for name in names)]
 
