@@ -55,6 +55,24 @@ def test_steps_follow_the_greedy_tokens(gemma3: Path) -> None:
     assert (outcome.arrays["answer_rank"].values[..., -1] == 1).all()
 
 
+@pytest.mark.parametrize(
+    ("prompts", "named"),
+    [
+        ([{"text": TEXT, "id": "fruit"}], f"“{TEXT}”"),
+        ([{"text": TEXT, "id": "fruit"}, {"text": "an eye"}], "fruit and “an eye”"),
+    ],
+)
+def test_the_title_quotes_one_prompt_and_calls_several_as_their_columns(
+    gemma3: Path, prompts: list[dict[str, str]], named: str
+) -> None:
+    from reportgen.probes.logit_lens import probe
+    from reportgen.results.section import ModelCard, Section
+
+    outcome = lens(gemma3, prompts=prompts)
+    grid = next(iter(probe.figures(Section("lens", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)}))))
+    assert grid.title == f"Tiny: what each layer expects after {named}"
+
+
 def test_every_position_reads_its_own_column(gemma3: Path) -> None:
     outcome = lens(gemma3, positions="all", top_k=1)
     network = random_model("gemma3", seed=1)

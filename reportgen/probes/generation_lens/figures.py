@@ -60,7 +60,7 @@ def _draw_answers(view: View) -> TokenGrid:
             ),
         ),
         row_label=say("generation_lens.answers.rows", "prompt"),
-        rows=[view.quote_prompt(row["prompt"]) for row in rows],
+        rows=[view.quotes[row["prompt"]] for row in rows],
         column_label=say(
             "generation_lens.answers.columns", "right answer: written; before which token expected, at which layer"
         ),

@@ -180,7 +180,7 @@ def _tell_emoji(
             "generation_lens.emoji_after",
             "{emoji} after “{prompt}”",
             emoji=list_items([str(one["character"]) for one in found[:MOST_EMOJI]]),
-            prompt=view.quote_prompt(prompt),
+            prompt=view.quotes[prompt],
         )
         for prompt, found in list(emoji.items())[:TOLD]
     ]
@@ -203,7 +203,7 @@ def _tell_emoji(
 def _tell_silence(view: View, silent: Sequence[int]) -> str:
     if not silent:
         return ""
-    told = list_items([say("text.quoted", "“{text}”", text=view.quote_prompt(prompt)) for prompt in silent[:TOLD]])
+    told = list_items([say("text.quoted", "“{text}”", text=view.quotes[prompt]) for prompt in silent[:TOLD]])
     return say("generation_lens.silent", "After {prompts}, {model} ends at once.", model=view.name, prompts=told)
 
 

@@ -21,7 +21,7 @@ class View(SubjectView):
     """One subject by trace: tables are long, and looked through once."""
 
     @cached_property
-    def texts(self) -> list[str]:
+    def quotes(self) -> list[str]:
         """(prompt) what stands between quotation marks."""
         return quote_prompts(self.outcome)
 
@@ -78,19 +78,15 @@ class View(SubjectView):
         """The last layer."""
         return int(self.probability.shape[-1]) - 1
 
-    def quote_prompt(self, prompt: int) -> str:
-        """The start of a prompt."""
-        return self.texts[prompt]
-
     def tell_trace(self, trace: Key) -> str:
         """What a trace is called in a title."""
         prompt, attempt = trace
         if sum(one[0] == prompt for one in self.traces) == 1:
-            return say("generation_lens.after", "after “{prompt}”", prompt=self.quote_prompt(prompt))
+            return say("generation_lens.after", "after “{prompt}”", prompt=self.quotes[prompt])
         return say(
             "generation_lens.after_again",
             "after “{prompt}”, attempt {attempt}",
-            prompt=self.quote_prompt(prompt),
+            prompt=self.quotes[prompt],
             attempt=attempt + 1,
         )
 

@@ -286,11 +286,11 @@ def _name_shown(cells: _Cells, columns: Sequence[_Column]) -> str:
     """What a grid is about: a prompt, a part of one, or several."""
     first, last = columns[0], columns[-1]
     if first.prompt != last.prompt:
-        prompts = list(dict.fromkeys(column.prompt for column in columns))
-        texts = [say("text.quoted", "“{text}”", text=cells.texts[prompt]) for prompt in prompts]
-        for names in (texts, [cells.labels[prompt] for prompt in prompts]):
-            if sum(map(len, names)) <= NAMED:
-                return list_items(names)
+        # By the heads of their columns, several texts being too long for a title.
+        quotes = {text: say("text.quoted", "“{text}”", text=text) for text in cells.texts}
+        labels = dict.fromkeys(cells.labels[column.prompt] for column in columns)
+        if sum(map(len, labels)) <= NAMED:
+            return list_items([quotes.get(label, label) for label in labels])
         return say("logit_lens.prompts", "prompts {first}–{last}", first=first.prompt, last=last.prompt)
     if cells.every_position and len(cells.places[first.prompt]) > len(columns):
         return say(
